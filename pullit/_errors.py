@@ -1,0 +1,55 @@
+"""The exceptions, and what is done to one on its way between coroutines."""
+
+from __future__ import annotations
+
+
+class PullError(RuntimeError):
+    """An iterator was misused; the message says how, and what to do instead.
+
+    A refusal leaves the iterator as it was.
+    """
+
+
+class WrongThreadError(PullError):
+    """An iterator on the greenlet engine was used in a thread not its own."""
+
+
+class PullExit(BaseException):
+    """Raised by ``yield_`` to unwind a producer that was told to stop.
+
+    A ``yield_`` that answers False asks its producer to return. If the
+    producer calls it again instead, as an API does that ignores what its
+    callback returns, the call raises PullExit. Let it pass, as you would
+    GeneratorExit: the ``stop`` or ``close`` that it serves swallows it.
+    """
+
+    # Whose producer is unwound: a pull swallows its own PullExit only, so that
+    # an outer one can unwind the inner pulls that it finds on its way.
+    puller: object = None
+
+
+def trim(error: BaseException) -> BaseException:
+    """Return *error* without our own frames at the head of its traceback.
+
+    What passes an error on in several steps would bury it under them.
+    """
+    traceback = error.__traceback__
+    while traceback and is_ours(traceback.tb_frame.f_globals):
+        traceback = traceback.tb_next
+    return error.with_traceback(traceback)
+
+
+def chain(error: BaseException, earlier: BaseException) -> BaseException:
+    """Return *error* with *earlier* as the oldest of its contexts."""
+    oldest, seen = error, {id(earlier)}
+    while id(oldest) not in seen and oldest.__context__ is not None:
+        seen.add(id(oldest))
+        oldest = oldest.__context__
+    if id(oldest) not in seen:
+        oldest.__context__ = earlier
+    return error
+
+
+def is_ours(module: dict[str, object]) -> bool:
+    """Tell whether *module*, the globals of a frame, is one of pullit's."""
+    return str(module.get("__name__")).partition(".")[0] == __name__.partition(".")[0]

@@ -1,0 +1,305 @@
+"""iterate, iterate2 and generator: pulls as Python's iterators."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Generator
+from functools import WRAPPER_ASSIGNMENTS, update_wrapper
+from itertools import chain, repeat
+from types import FrameType, MethodType, TracebackType
+from typing import TYPE_CHECKING, Any, Concatenate, NoReturn, ParamSpec, overload
+
+from pullit._errors import PullError, trim
+from pullit._loop import Puller, drive
+from pullit._pull import leave, refuse_copy
+from pullit._seq import check_seq, find_engine, seq_name
+from pullit._types import Engine, K, Seq, Seq2, T, V
+
+P = ParamSpec("P")
+
+if TYPE_CHECKING:
+    Base = Generator[T, Any, Any]
+else:
+    Base = chain
+
+
+class PullIterator(Base[T]):
+    """An iterator over what a push iterator yields, with a generator's methods.
+
+    Made by `iterate`, `iterate2` and functions decorated with `generator`; see
+    `iterate` for what they have in common.
+    """
+
+    # A chain asks its Puller for values, from C: no call of ours lies between
+    # `for` and the loop. It asks the Puller once more when a loop has ended, so
+    # that iteration goes on after a refusal.
+    __slots__ = ("__weakref__", "p")
+
+    p: Puller
+
+    def __new__(cls, *args: object) -> NoReturn:  # type: ignore[misc]
+        raise TypeError("cannot create a pullit.PullIterator; call pullit.iterate(seq)")
+
+    def send(self, value: Any, /) -> T:
+        """Resume the producer: the `yield_` that it waits in answers *value*.
+
+        Returns the next value. To start a producer, send None or call next.
+        """
+        if self.p.coro is None and not self.p.done:
+            if value is not None:
+                raise TypeError(f"{self.p.name}: cannot send to {self!r}; call next first")
+            return next(self)
+        return self.deliver("send", lambda: value)
+
+    @overload
+    def throw(
+        self,
+        kind: type[BaseException],
+        value: BaseException | object = None,
+        traceback: TracebackType | None = None,
+        /,
+    ) -> T: ...
+    @overload
+    def throw(
+        self,
+        kind: BaseException,
+        value: None = None,
+        traceback: TracebackType | None = None,
+        /,
+    ) -> T: ...
+    def throw(self, kind: Any, value: Any = None, traceback: Any = None, /) -> T:
+        """Resume the producer: the `yield_` that it waits in raises an exception.
+
+        Returns the next value, if the producer handles it and yields again. An
+        iterator that was not started, or has ended, raises it here.
+        """
+        error = instance(kind, value, traceback)
+
+        def answer() -> NoReturn:
+            raise error
+
+        if self.p.coro is None:
+            self.p.stop()
+            raise error
+        return self.deliver("throw", answer)
+
+    def deliver(self, call: str, answer: Callable[[], Any]) -> T:
+        if self.p.done:
+            raise StopIteration
+        self.p.check_thread(call)
+        try:
+            value: T = self.p.deliver(call, answer)
+        except BaseException as e:
+            trim(e)
+            raise
+        return value
+
+    def close(self) -> Any:
+        """Stop the producer, as pull's stop does, and return what it returned.
+
+        None if it did not return, or had ended before.
+        """
+        return self.p.stop()
+
+    @property
+    def result(self) -> Any:
+        """What seq returned. PullError if it has not, or did not."""
+        if self.p.returned:
+            return self.p.result
+        why = "did not return" if self.p.ended else "has not returned yet"
+        raise PullError(
+            f"{self.p.name}: no result: {self.p.describe()} {why};"
+            " look at .result when the iterator has ended by itself"
+        )
+
+    @property
+    def done(self) -> bool:
+        """Whether no more values will come. After the last value, not yet."""
+        return self.p.done
+
+    @property
+    def frame(self) -> FrameType | None:
+        """The frame in which the producer is suspended, or None."""
+        return self.p.frame()
+
+    def __enter__(self) -> PullIterator[T]:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        leave(self.close, error)
+
+    def __del__(self) -> None:
+        if hasattr(self, "p"):
+            self.p.drop()
+
+    def __repr__(self) -> str:
+        return f"<pullit.PullIterator of {self.p.describe()}, {self.p.state()}>"
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        refuse_copy(self)
+
+
+def instance(kind: Any, value: Any, traceback: TracebackType | None) -> BaseException:
+    """Return the exception that ``throw(kind, value, traceback)`` raises."""
+    if isinstance(kind, type) and issubclass(kind, BaseException):
+        if isinstance(value, kind):
+            error: BaseException = value
+        elif value is None:
+            error = kind()
+        else:
+            error = kind(*value) if isinstance(value, tuple) else kind(value)
+    elif not isinstance(kind, BaseException):
+        raise TypeError(f"throw takes an exception, a class or an instance, not {kind!r}")
+    elif value is not None:
+        raise TypeError("throw takes no separate value beside an instance")
+    else:
+        error = kind
+    return error.with_traceback(traceback) if traceback else error
+
+
+def start(p: Puller) -> PullIterator[Any]:
+    """Return the iterator that drives *p*."""
+    drive(p)
+    it: PullIterator[Any] = PullIterator.from_iterable(repeat(p))  # type: ignore[attr-defined]
+    it.p = p
+    return it
+
+
+def iterate(seq: Seq[T], *, engine: Engine = "greenlet") -> PullIterator[T]:
+    """Return an iterator over what *seq* yields:
+
+        >>> def countdown(yield_):
+        ...     for n in (3, 2, 1):
+        ...         if not yield_(n):
+        ...             return
+        ...     return "lift-off"
+        >>> for n in iterate(countdown):
+        ...     print(n)
+        3
+        2
+        1
+
+    It is to a push iterator what a generator is to its function, and has a
+    generator's methods; but *seq* may yield from any depth of calls, C code
+    included. The first ``next`` starts *seq*, in a copy of its caller's context;
+    each runs it up to its next ``yield_``, which answers True when resumed by
+    ``next``, x by ``send(x)``, and False when told to stop:
+
+        >>> with iterate(countdown) as it:
+        ...     next(it)
+        3
+        >>> it
+        <pullit.PullIterator of countdown, finished>
+
+    ``close``, the end of a ``with`` block, and dropping the last reference stop
+    *seq* and return when it has returned. If *seq* calls ``yield_`` again
+    instead, the call raises PullExit. ``.result`` is what *seq* returned:
+
+        >>> it = iterate(countdown)
+        >>> list(it), it.result, it.done
+        ([3, 2, 1], 'lift-off', True)
+
+    What *seq* raises, the ``next`` or ``close`` during which it happened raises,
+    once; then it is the end, and stays so. A StopIteration becomes RuntimeError,
+    as in a generator. It is an error, PullError, to ask for a value from inside
+    *seq* while it runs, and WrongThreadError in another thread than the first
+    ``next`` was. With ``engine="thread"``, which costs some fifteen times as
+    much, any thread may ask, one at a time.
+    """
+    return start(Puller("pullit.iterate", seq, engine))
+
+
+def iterate2(seq: Seq2[K, V], *, engine: Engine = "greenlet") -> PullIterator[tuple[K, V]]:
+    """Return an iterator over the pairs that *seq* yields; in all else it is `iterate`:
+
+    >>> list(iterate2(lambda yield_: yield_("one", 1)))
+    [('one', 1)]
+    """
+    return start(Puller("pullit.iterate2", seq, engine, pairs=True))
+
+
+@overload
+def generator(
+    function: Callable[Concatenate[Callable[[T], Any], P], object], /
+) -> Callable[P, PullIterator[T]]: ...
+@overload
+def generator(
+    *, engine: Engine = "greenlet"
+) -> Callable[
+    [Callable[Concatenate[Callable[[T], Any], P], object]], Callable[P, PullIterator[T]]
+]: ...
+def generator(function: Any = None, /, *, engine: Engine = "greenlet") -> Any:
+    """Make a function whose first parameter is `yield_` into a generator function:
+
+        >>> @generator
+        ... def leaves(yield_, tree):
+        ...     for node in tree:
+        ...         if isinstance(node, list):
+        ...             for leaf in leaves(node):
+        ...                 yield_(leaf)
+        ...         else:
+        ...             yield_(node)
+        >>> list(leaves([1, [2, [3]], 4]))
+        [1, 2, 3, 4]
+
+    Calling it returns an iterator as `iterate` does, and runs nothing yet. It
+    keeps the function's name, docstring and the rest of its signature. To make a
+    method into a generator, decorate a function inside it.
+    """
+    find_engine("pullit.generator", engine)
+    if function is None:
+        return lambda function: generator(function, engine=engine)
+    check_seq("pullit.generator", function)
+    first = first_parameter(function)
+    label = seq_name(function)
+
+    def generate(*args: Any, **kwargs: Any) -> PullIterator[Any]:
+        def seq(yield_: Callable[[Any], Any]) -> object:
+            return function(yield_, *args, **kwargs)
+
+        return start(Puller("pullit.generator", seq, engine, label=label))
+
+    update_wrapper(generate, function, [n for n in WRAPPER_ASSIGNMENTS if "annot" not in n])
+    copy_annotations(generate, function, first)
+    # What inspect.signature looks at: of a bound method it drops the first
+    # parameter, and does so when asked, when all annotations can be evaluated.
+    generate.__wrapped__ = MethodType(function, None)  # type: ignore[attr-defined]
+    return generate
+
+
+def first_parameter(function: Any) -> str:
+    """Return the name of the parameter for yield_; TypeError if there can be none."""
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return ""
+    first: str = code.co_varnames[0] if code.co_argcount else ""
+    if first in ("self", "cls"):
+        raise TypeError(
+            f"pullit.generator: the first parameter of {seq_name(function)} is {first};"
+            " it must be yield_: decorate a function inside the method, and return its call"
+        )
+    if not first and not code.co_flags & 0x04:  # CO_VARARGS
+        raise TypeError(
+            f"pullit.generator: {seq_name(function)} takes no positional argument;"
+            " its first parameter must be yield_"
+        )
+    return first
+
+
+def copy_annotations(generate: Any, function: Any, first: str) -> None:
+    """Give *generate* the annotations of *function*'s other parameters."""
+
+    def rest(annotations: dict[str, Any]) -> dict[str, Any]:
+        kept = {name: hint for name, hint in annotations.items() if name != first}
+        return {**kept, "return": PullIterator}
+
+    if sys.version_info >= (3, 14):  # evaluated when asked for
+
+        def annotate(format: Any, /) -> dict[str, Any]:
+            from annotationlib import get_annotations
+
+            return rest(get_annotations(function, format=format))
+
+        generate.__annotate__ = annotate
+    else:
+        generate.__annotations__ = rest(getattr(function, "__annotations__", {}))

@@ -1,0 +1,488 @@
+"""The loop that drives a coro: what next, yield_ and stop share."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from _thread import get_ident
+from collections.abc import Callable, Iterator
+from functools import partial
+from types import FrameType
+from typing import Any
+
+import greenlet
+
+from pullit._coro import Coro, adopt, forward, newcoro
+from pullit._errors import (
+    PullError,
+    PullExit,
+    WrongThreadError,
+    chain,
+    is_ours,
+    trim,
+)
+from pullit._seq import check_seq, find_engine, seq_name, thread_name
+
+# How often a producer that goes on after it was told to stop gets PullExit,
+# before it is left to drain to its own end, as in Go.
+EXITS = 5
+
+# What runs when a finished iterator is asked: the end, for ever, in C.
+over = iter(()).__next__
+
+
+class Puller:
+    """One pull: what its consumer and its producer, seq, share.
+
+    Its `__next__` is a slot, and says at any time what asking for the next value
+    runs: the loop while seq has not begun or is suspended, `refuse` while it
+    runs, `over` after the end. So the guards cost a right call nothing, and
+    ``for``, which asks from C, passes them too.
+
+    Invariants: `coro` is None until seq is started, and again after the end.
+    `coro.gp` is the consumer, and None as soon as seq has ended. `done` says
+    that no value will come any more, `ended` that seq has been left, too.
+    """
+
+    __slots__ = (
+        "__next__",
+        "abandoned",
+        "coro",
+        "deliver",
+        "done",
+        "due",
+        "ended",
+        "engine",
+        "exits",
+        "foreign",
+        "label",
+        "lock",
+        "main",
+        "name",
+        "pairs",
+        "renew",
+        "result",
+        "returned",
+        "root",
+        "seq",
+        "thread",
+        "told",
+    )
+
+    __next__: Callable[[], Any]
+    deliver: Callable[[str, Callable[[], Any]], Any]
+    main: Callable[[], object]
+    renew: Callable[[], object]
+
+    def __init__(
+        self,
+        name: str,
+        seq: Callable[..., object],
+        engine: str,
+        pairs: bool = False,
+        label: str = "",
+    ) -> None:
+        check_seq(name, seq)
+        self.name = name
+        self.engine = find_engine(name, engine)
+        self.seq: Callable[..., object] | None = seq
+        self.pairs = pairs  # seq's yield_ takes two values
+        self.label = label  # seq's name, if not its own, or once seq is let go
+        self.coro: Coro | None = None
+        self.root: Any = None  # the coroutine on which seq was started, ...
+        self.thread = 0  # ... and the thread
+        self.done = self.ended = self.returned = self.abandoned = False
+        self.told = False  # yield_ has answered False
+        self.exits = 0  # and has then raised PullExit that often
+        self.foreign = ""  # what to tell the consumer of a foreign thread's yield_
+        self.result: Any = None
+        self.due: Any = None  # the result, until a StopIteration has carried it
+        # Coroutines of one thread take turns; threads must be made to. An RLock,
+        # because deliver holds it around the loop, which takes it too.
+        self.lock = None if self.engine is greenlet else threading.RLock()
+
+    def __iter__(self) -> Iterator[Any]:
+        """Return self, good for more values, or raise StopIteration with the result.
+
+        An exception that leaves the loop, as a refusal does, has ended it. seq is
+        unharmed by that: another loop goes on with it.
+        """
+        if self.done:
+            due, self.due = self.due, None
+            raise StopIteration(due)
+        if self.state() != "running":
+            self.renew()
+        return self
+
+    def enter(self) -> Any:
+        """Return the running coroutine as the consumer: the slow part of the loop.
+
+        Starts seq, or sees to it that another coroutine asks than the last time.
+        """
+        me = self.engine.getcurrent()
+        if self.coro is None:
+            self.thread = get_ident()
+            self.coro = newcoro(self.main, self.engine)
+            self.root = self.coro.gp
+        self.check_thread("next")
+        try:
+            adopt(self.root, me)
+        except ValueError as e:
+            if "cyclic" in str(e):
+                raise PullError(
+                    f"{self.name}: next called in a greenlet that {self.describe()} has"
+                    " started; call it outside of the producer"
+                ) from None
+            # A new thread has the ident of the ended one.
+            raise self.wrong_thread("next", "a thread that has ended") from None
+        self.coro.gp = me
+        return me
+
+    def run(self, yield_: Callable[[Any], Any]) -> None:
+        """Run seq. This is on the producer's coroutine."""
+        assert self.seq is not None
+        try:
+            self.result = self.seq(pair(yield_) if self.pairs else yield_)
+        except StopIteration as e:
+            raise RuntimeError(f"{self.name}: {self.describe()} raised StopIteration") from e
+        except PullExit as e:
+            if not (self.abandoned and self.is_exit(e)):
+                raise
+
+    def accept(self, wanted: bool) -> bool:
+        """Tell whether a `yield_` that comes late, or from elsewhere, may go on.
+
+        The slow part of `yield_`: answers False itself, raises what `yield_` does.
+        """
+        if self.ended and not self.abandoned:
+            return False
+        if self.engine is greenlet and get_ident() != self.thread:
+            self.foreign = (
+                f"{self.name}: yield_ called in {thread_name(get_ident())}, but"
+                f" {self.describe()} was started in {thread_name(self.thread)}; pass"
+                ' engine="thread" for an API that calls back from other threads'
+            )
+            raise WrongThreadError(self.foreign)
+        if not self.done:
+            if wanted:
+                return True
+            raise PullError(
+                f"{self.name}: yield_ called again before next; {self.describe()} is"
+                " suspended in its last call of it: only the producer may call yield_"
+            )
+        if not self.told:
+            self.told = True
+        elif self.exits < EXITS:
+            self.exits += 1
+            raise self.exit("yield_ called after it answered False; return instead")
+        return False
+
+    def exit(self, text: str) -> PullExit:
+        """Return a PullExit that this pull knows as its own."""
+        self.told = True
+        exit = PullExit(f"{self.name}: {text}")
+        exit.puller = self
+        return exit
+
+    def is_exit(self, error: BaseException | None) -> bool:
+        """Tell whether *error* is such a PullExit, or was raised from one."""
+        seen = set[int]()
+        while error is not None and id(error) not in seen:
+            if isinstance(error, PullExit) and error.puller in (self, None):
+                return True
+            seen.add(id(error))
+            error = error.__cause__
+        return False
+
+    def finish(self) -> Any:
+        """Let go of everything; return what seq returned, or raise what it raised."""
+        error = self.coro.error if self.coro else None
+        self.returned = error is None
+        if self.done and self.is_exit(error):
+            error = None
+        self.forget()
+        if self.foreign:
+            foreign = WrongThreadError(self.foreign)
+            error = chain(error, foreign) if error else foreign
+        if error:
+            # raise would put what the consumer is handling in place of the
+            # error's own context (contract 6).
+            context = error.__context__
+            try:
+                raise trim(error)
+            finally:
+                error.__context__ = context
+                del error, context  # else the traceback and this frame are a cycle
+        self.due = self.result
+        return self.result
+
+    def forget(self) -> None:
+        """Note that it is over, and let go of seq and of every cycle."""
+        self.label = self.describe()
+        self.done = self.ended = True
+        self.__next__ = over
+        self.seq = self.coro = self.root = None
+        del self.deliver, self.main, self.renew
+
+    def stop(self) -> Any:
+        """Make seq return, and return what it did. See pull."""
+        if self.ended:
+            return None
+        if self.coro is None:
+            return self.forget()
+        if self.state() == "running":
+            return None if self.done else self.refuse("stop")
+        self.check_thread("stop")
+        try:
+            return self.deliver("stop", self.say_stop)
+        except StopIteration as e:
+            return e.value
+        except BaseException as e:
+            trim(e)
+            raise
+
+    def drop(self) -> None:
+        """Stop seq, because nobody can ask for its values any more."""
+        if self.state() != "running":
+            self.stop()
+
+    def say_stop(self) -> bool:
+        """What stop has the pending `yield_` do."""
+        self.done = self.told = True
+        return False
+
+    def interrupted(self, error: BaseException, wake: Callable[[], object]) -> None:
+        """Bring seq to its end, because *error* was thrown into the waiting consumer.
+
+        *wake* lets seq run, and notice. What seq raises is raised, with *error*
+        among its contexts; else the last of the exceptions thrown is to be.
+        """
+        assert self.coro is not None
+        last = error
+        while self.coro.gp is not None and not self.root.dead:
+            try:
+                wake = partial(forward, self.root, wake())
+            except BaseException as e:  # one more
+                last = chain(e, last)
+                wake = partial(self.root.throw, self.exit("its consumer was interrupted"))
+        try:
+            self.finish()
+        except BaseException as e:
+            chain(e, last)
+            raise
+        if last is not error:
+            raise last
+
+    def refuse(self, call: str = "next") -> Any:
+        """What a call for the next value runs while seq does."""
+        if self.done:
+            raise StopIteration
+        self.check_thread(call)
+        raise PullError(
+            f"{self.name}: {call} called again before yield; {self.describe()} is running:"
+            f" do not call {call} from inside it, nor from two threads at once"
+        )
+
+    def check_thread(self, call: str) -> None:
+        """Refuse *call* in a thread where greenlet cannot serve it (contract 11)."""
+        if self.engine is greenlet and self.coro and get_ident() != self.thread:
+            raise self.wrong_thread(call, thread_name(self.thread))
+
+    def wrong_thread(self, call: str, owner: str) -> WrongThreadError:
+        return WrongThreadError(
+            f"{self.name}: {call} called in {thread_name(get_ident())}, but"
+            f" {self.describe()} was started in {owner} and cannot change threads;"
+            ' call it there, or pass engine="thread"'
+        )
+
+    def state(self) -> str:
+        """One word: unstarted, suspended, running or finished."""
+        if self.ended:
+            return "finished"
+        if self.coro is None:
+            return "unstarted"
+        return "running" if self.__next__ == self.refuse else "suspended"
+
+    def describe(self) -> str:
+        """Name seq."""
+        return self.label or seq_name(self.seq)
+
+    def frame(self) -> FrameType | None:
+        """Return the frame in which seq is suspended, or None."""
+        if self.state() != "suspended":
+            return None
+        if self.engine is greenlet:
+            frame = self.root.gr_frame
+        else:
+            frame = sys._current_frames().get(self.root.thread.ident)
+        while frame and is_ours(frame.f_globals):
+            frame = frame.f_back
+        return frame
+
+
+class Serial:
+    """A loop on the thread engine, for one thread at a time (contract 21)."""
+
+    __slots__ = ("loop", "p")
+
+    def __init__(self, p: Puller, loop: Iterator[Any]) -> None:
+        self.p = p
+        self.loop = loop
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        assert self.p.lock is not None
+        if not self.p.lock.acquire(blocking=False):
+            return self.p.refuse()
+        try:
+            return next(self.loop)
+        finally:
+            self.p.lock.release()
+
+
+def pair(yield_one: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
+    """Return the `yield_` of a Seq2."""
+
+    def yield_(k: Any, v: Any, /) -> Any:
+        return yield_one((k, v))
+
+    return yield_
+
+
+def drive(p: Puller) -> Callable[[Callable[[Any], Any]], Callable[[], Any]]:
+    """Give *p* its two sides, `yield_` and the loop. Return the maker of `next`.
+
+    They are closures over what changes with each switch, because cells are the
+    cheapest variables that two functions can share. The loop is a generator,
+    because greenlet needs a frame object of whoever switches, and a generator's
+    lasts. Both carry coroswitch inline: blocked on the coro is the producer
+    while the consumer runs, and the consumer while the producer does.
+    """
+    getcurrent = p.engine.getcurrent
+    refuse = p.refuse
+    consumer: Any = None  # who called next last, ...
+    caller: Any = None  # ... or None, so that the next call is looked at
+    producer: Any = None  # who called yield_ last, or None, likewise
+    yield_next = False  # a next is yet unmatched by a yield; Go's name
+    order: Callable[[], Any] | None = None  # what yield_ does when send, throw, stop resume it
+    loop: Iterator[Any] = iter(())
+    resume: Any = None
+
+    def yield_(value: Any, /) -> Any:
+        nonlocal caller, order, producer, yield_next
+        if not yield_next or getcurrent() is not producer:
+            caller = None
+            if not p.accept(yield_next):
+                return False
+            producer = getcurrent()
+        yield_next = False
+        p.__next__ = resume
+        consumer.switch(value)  # coroswitch, inline
+        if order is None:
+            return True
+        answer, order = order, None
+        try:
+            return answer()
+        finally:
+            if p.done:
+                producer = None
+
+    def run_loop() -> Iterator[Any]:
+        nonlocal caller, consumer, order, producer, yield_next
+        while True:
+            if getcurrent() is not caller:
+                caller = consumer = p.enter()
+                producer = producer or p.root
+                if p.foreign:
+                    order = p.say_stop
+            yield_next = True
+            p.__next__ = refuse
+            try:
+                value = producer.switch()  # coroswitch, inline
+                while yield_next:  # that was no yield: the end, or not our switch
+                    if p.coro.gp is None:
+                        caller = consumer = producer = None
+                        yield_next = False
+                        return p.finish()
+                    value = forward(p.root, value)
+            except BaseException as e:
+                if not p.ended:  # else it is seq's own, from finish
+                    interrupt(e)
+                raise
+            yield value
+
+    def interrupt(error: BaseException) -> None:
+        """End seq before *error*, thrown into the waiting consumer, goes on."""
+        nonlocal caller, order, producer, yield_next
+        parked, caller, producer = producer, None, None
+        if p.lock and p.coro.gp is not None:  # threads do not wait: contract 21
+            p.abandoned = True
+            wanted, yield_next = yield_next, False
+            p.coro.gp = None  # nobody is blocked there: the end wakes nobody
+            p.forget()
+            if not wanted:
+                order = p.say_stop
+                parked.wake(())
+            return
+        if yield_next:
+            wake = partial(p.root.throw, p.exit("its consumer was interrupted"))
+        else:  # with the value; it is lost, as a generator's would be
+            order, wake = p.say_stop, parked.switch
+        p.done = yield_next = True
+        p.__next__ = refuse
+        try:
+            p.interrupted(error, wake)
+        finally:
+            yield_next = False
+            if not p.ended:
+                p.__next__ = over
+
+    def main() -> None:
+        nonlocal order, producer
+        try:
+            p.run(yield_)
+        finally:
+            if not (yield_next or p.abandoned):
+                # Nobody waits for this end: another coroutine has yielded, or
+                # somebody else resumed us. A yield_ that is parked answers False,
+                # as in Go; we wait for the consumer in its place.
+                parked, producer = producer, getcurrent()
+                if parked is producer:
+                    parked = consumer.parent or consumer
+                else:
+                    order = bool
+                parked.switch()
+
+    def renew() -> None:
+        nonlocal loop, resume
+        loop = Serial(p, run_loop()) if p.lock else run_loop()
+        resume = p.__next__ = loop.__next__
+
+    def deliver(call: str, what: Callable[[], Any]) -> Any:
+        nonlocal order
+        if p.lock and not p.lock.acquire(blocking=False):
+            return p.refuse(call)
+        try:
+            if yield_next:
+                return p.refuse(call)
+            renew()
+            order = what
+            return next(loop)
+        finally:
+            order = p.due = None
+            if p.lock:
+                p.lock.release()
+
+    def make_next(otherwise: Callable[[Any], Any]) -> Callable[[], Any]:
+        def next() -> Any:
+            if not yield_next:
+                for value in loop:  # resumes the generator in this very frame
+                    return value, True
+            return otherwise(next)
+
+        return next
+
+    p.deliver, p.main, p.renew = deliver, main, renew
+    return make_next

@@ -1,0 +1,164 @@
+"""pull and pull2: Go's iter.Pull and iter.Pull2."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Generic, Literal, NamedTuple, NoReturn, TypeAlias
+
+from pullit._errors import chain
+from pullit._loop import Puller, drive
+from pullit._types import Engine, K, Seq, Seq2, T, V
+
+Next: TypeAlias = Callable[[], tuple[T, Literal[True]] | tuple[None, Literal[False]]]
+Next2: TypeAlias = Callable[[], tuple[K, V, Literal[True]] | tuple[None, None, Literal[False]]]
+
+
+class Owner:
+    """What the user's next and stop both hold: dropped with them, it stops seq.
+
+    Nothing on the producer's side refers to it, so that it can be dropped while
+    seq is suspended.
+    """
+
+    __slots__ = ("__weakref__", "p")
+
+    def __init__(self, p: Puller) -> None:
+        self.p = p
+
+    def stop(self) -> None:
+        """Tell seq to return, and wait until it has; see pullit.pull."""
+        self.p.stop()
+
+    def otherwise(self, next: Callable[[], Any]) -> Any:
+        """What *next* returns when its loop gave no value."""
+        if self.p.done:
+            return None, False
+        if self.p.state() == "running":
+            self.p.refuse()
+        self.p.renew()
+        return next()
+
+    def __del__(self) -> None:
+        self.p.drop()
+
+
+class Pull(NamedTuple, Generic[T]):
+    """What `pull` returns. As a context manager it calls `stop` at the end."""
+
+    next: Next[T]
+    stop: Callable[[], None]
+
+    def __enter__(self) -> Pull[T]:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        leave(self.stop, error)
+
+    def __repr__(self) -> str:
+        return describe(self)
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        refuse_copy(self)
+
+
+class Pull2(NamedTuple, Generic[K, V]):
+    """What `pull2` returns. As a context manager it calls `stop` at the end."""
+
+    next: Next2[K, V]
+    stop: Callable[[], None]
+
+    def __enter__(self) -> Pull2[K, V]:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        leave(self.stop, error)
+
+    def __repr__(self) -> str:
+        return describe(self)
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        refuse_copy(self)
+
+
+def leave(stop: Callable[[], object], error: BaseException | None) -> None:
+    """End a with block that *error* has left, or None: an error of stop's keeps it."""
+    try:
+        stop()
+    except BaseException as e:
+        if error is not None:
+            chain(e, error)
+        raise
+
+
+def describe(pulled: Pull[T] | Pull2[K, V]) -> str:
+    p: Puller = pulled.stop.__self__.p  # type: ignore[attr-defined]
+    return f"<pullit.{type(pulled).__name__} of {p.describe()}, {p.state()}>"
+
+
+def refuse_copy(it: object) -> NoReturn:
+    raise TypeError(
+        f"cannot copy or pickle {it!r}: a suspended call has only one future;"
+        " start another iterator over the same seq"
+    )
+
+
+def pull(seq: Seq[T], *, engine: Engine = "greenlet") -> Pull[T]:
+    """Return ``(next, stop)``, which drive *seq* one value at a time:
+
+        >>> def countdown(yield_):
+        ...     for n in (3, 2, 1):
+        ...         if not yield_(n):
+        ...             return
+        >>> next, stop = pull(countdown)
+        >>> next(), next()
+        ((3, True), (2, True))
+
+    *seq* is now suspended inside its second ``yield_``. Calling ``stop`` makes
+    that call return False, so that *seq* can clean up and return:
+
+        >>> stop()
+        >>> next()
+        (None, False)
+
+    ``next`` returns ``(value, True)``, and after the end ``(None, False)``. It
+    runs *seq* up to its next ``yield_``; what *seq* does after its last one
+    happens in the ``next`` that reports the end. The first ``next`` starts
+    *seq*, in a copy of its caller's context.
+
+    ``stop`` returns when *seq* has. If *seq* was never started, it never is. If
+    *seq* calls ``yield_`` again instead of returning, the call raises PullExit.
+    Call ``stop`` when you are done with a pull that has not ended, or use the
+    pull as a context manager. One that is dropped is stopped there and then.
+
+    It is valid to call either function again after the end. What *seq* raises,
+    the ``next`` or ``stop`` during which it happened raises, once; then it is
+    the end. It is an error, PullError, to call them from inside *seq* while it
+    runs, and WrongThreadError to call them in another thread than the first
+    ``next`` was. With ``engine="thread"``, which costs some fifteen times as
+    much, any thread may call them, one at a time.
+
+    Go's iter.Pull.
+    """
+    p = Puller("pullit.pull", seq, engine)
+    owner = Owner(p)
+    return Pull(drive(p)(owner.otherwise), owner.stop)
+
+
+def pull2(seq: Seq2[K, V], *, engine: Engine = "greenlet") -> Pull2[K, V]:
+    """Return ``(next, stop)`` for a *seq* of pairs; in all else it is `pull`:
+
+        >>> next, stop = pull2(lambda yield_: yield_("one", 1))
+        >>> next(), next()
+        (('one', 1, True), (None, None, False))
+
+    Go's iter.Pull2.
+    """
+    p = Puller("pullit.pull2", seq, engine, pairs=True)
+    owner = Owner(p)
+    next_pair = drive(p)(owner.otherwise)
+
+    def next() -> Any:
+        pair, ok = next_pair()
+        return (*pair, True) if ok else (None, None, False)
+
+    return Pull2(next, owner.stop)

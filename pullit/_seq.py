@@ -1,0 +1,71 @@
+"""What may be passed as seq and as engine, and how messages name them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from functools import partial
+from reprlib import repr as short_repr
+from typing import Any
+
+from pullit._coro import engines
+
+# inspect's CO_GENERATOR, and CO_COROUTINE with CO_ASYNC_GENERATOR; inspect takes
+# longer to import than all of pullit.
+GENERATOR, ASYNC = 0x20, 0x80 | 0x200
+
+
+def check_seq(name: str, seq: object) -> None:
+    """Raise TypeError if *seq* cannot be a push iterator (contract 22).
+
+    A generator function and an async function could be called, but would only
+    return an object that nobody runs: an empty iteration, in silence.
+    """
+    must = f"{name}: seq must be a push iterator, a function that takes yield_, not "
+    if not callable(seq):
+        what = f"{type(seq).__name__} {short_repr(seq)}"
+        advice = "pass a function that calls yield_(value) for each value"
+        if hasattr(type(seq), "__iter__"):
+            advice = "for an iterable, pass pullit.from_iterable(it)"
+        raise TypeError(f"{must}{what}; {advice}")
+    flags = code_flags(seq)
+    if flags & GENERATOR:
+        raise TypeError(
+            f"{must}generator function {seq_name(seq)}; pass"
+            f" pullit.from_iterable({seq_name(seq)}(...)), or call yield_ in it, not yield"
+        )
+    if flags & ASYNC:
+        raise TypeError(
+            f"{must}async function {seq_name(seq)}; pass a plain function that calls yield_"
+        )
+
+
+def code_flags(function: Any) -> int:
+    """Return the flags of the code that calling *function* would run, or 0."""
+    while isinstance(function, partial):
+        function = function.func
+    if not hasattr(function, "__code__") and not isinstance(function, type):
+        function = getattr(function, "__call__", None)  # noqa: B004  the bound method
+    return getattr(getattr(function, "__code__", None), "co_flags", 0)
+
+
+def find_engine(name: str, engine: object) -> Any:
+    """Return the engine of that name, or raise ValueError."""
+    if isinstance(engine, str) and engine in engines:
+        return engines[engine]
+    raise ValueError(f"{name}: unknown engine {engine!r}; there are {' and '.join(map(repr, engines))}")
+
+
+def seq_name(seq: Any) -> str:
+    """Return a short name for *seq*, without calling its repr, which may do anything."""
+    while isinstance(seq, partial):
+        seq = seq.func
+    return getattr(seq, "__qualname__", None) or f"{type(seq).__qualname__} object"
+
+
+def thread_name(ident: int) -> str:
+    """Name the thread *ident* for a message."""
+    for thread in threading.enumerate():
+        if thread.ident == ident:
+            return f"thread {thread.name!r}"
+    return "a thread that has ended"
