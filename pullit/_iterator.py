@@ -263,7 +263,7 @@ def generator(function: Any = None, /, *, engine: Engine = "greenlet") -> Any:
     copy_annotations(generate, function, first)
     # What inspect.signature looks at: of a bound method it drops the first
     # parameter, and does so when asked, when all annotations can be evaluated.
-    generate.__wrapped__ = MethodType(function, None)  # type: ignore[attr-defined]
+    generate.__wrapped__ = MethodType(function, generator)  # type: ignore[attr-defined]
     return generate
 
 

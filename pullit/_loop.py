@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import sys
 import threading
 from _thread import get_ident
@@ -26,6 +27,10 @@ from pullit._seq import check_seq, find_engine, seq_name, thread_name
 # How often a producer that goes on after it was told to stop gets PullExit,
 # before it is left to drain to its own end, as in Go.
 EXITS = 5
+
+# The pulls that are started and not over, oldest first. They are kept here without
+# the handles that their users hold, so that a dropped handle still stops its pull.
+live: dict[Puller, None] = {}
 
 # What runs when a finished iterator is asked: the end, for ever, in C.
 over = iter(()).__next__
@@ -124,6 +129,7 @@ class Puller:
             self.thread = get_ident()
             self.coro = newcoro(self.main, self.engine)
             self.root = self.coro.gp
+            live[self] = None
         self.check_thread("next")
         try:
             adopt(self.root, me)
@@ -221,6 +227,7 @@ class Puller:
         self.label = self.describe()
         self.done = self.ended = True
         self.__next__ = over
+        live.pop(self, None)
         self.seq = self.coro = self.root = None
         del self.deliver, self.main, self.renew
 
@@ -243,7 +250,7 @@ class Puller:
 
     def drop(self) -> None:
         """Stop seq, because nobody can ask for its values any more."""
-        if self.state() != "running":
+        if self.state() != "running" and (self in live or not self.coro):
             self.stop()
 
     def say_stop(self) -> bool:
@@ -318,6 +325,24 @@ class Puller:
         while frame and is_ours(frame.f_globals):
             frame = frame.f_back
         return frame
+
+
+def stop_all() -> None:
+    """Stop what is suspended when the interpreter exits, newest first.
+
+    Later there are neither greenlets nor threads to run it on: what a dropped
+    handle would then wait for never comes.
+    """
+    for p in reversed(list(live)):
+        if p.engine is not greenlet or p.thread == get_ident():
+            try:
+                p.drop()
+            except BaseException:
+                sys.excepthook(*sys.exc_info())
+    live.clear()
+
+
+atexit.register(stop_all)
 
 
 class Serial:

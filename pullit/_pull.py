@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+from collections import namedtuple
 from collections.abc import Callable
-from typing import Any, Generic, Literal, NamedTuple, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, NoReturn, TypeAlias, cast
 
 from pullit._errors import chain
 from pullit._loop import Puller, drive
 from pullit._types import Engine, K, Seq, Seq2, T, V
 
-Next: TypeAlias = Callable[[], tuple[T, Literal[True]] | tuple[None, Literal[False]]]
-Next2: TypeAlias = Callable[[], tuple[K, V, Literal[True]] | tuple[None, None, Literal[False]]]
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    Next: TypeAlias = Callable[[], tuple[T, Literal[True]] | tuple[None, Literal[False]]]
+    Next2: TypeAlias = Callable[[], tuple[K, V, Literal[True]] | tuple[None, None, Literal[False]]]
+
+    class NextStop(NamedTuple, Generic[T]):
+        next: Next[T]
+        stop: Callable[[], None]
+
+    class NextStop2(NamedTuple, Generic[K, V]):
+        next: Next2[K, V]
+        stop: Callable[[], None]
+else:
+    # typing.NamedTuple would take longer than all the rest of importing pullit.
+    NextStop = NextStop2 = namedtuple("NextStop", ["next", "stop"])
 
 
 class Owner:
@@ -42,42 +57,35 @@ class Owner:
         self.p.drop()
 
 
-class Pull(NamedTuple, Generic[T]):
+class Stopping:
+    """What Pull and Pull2 share."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        leave(cast(Any, self).stop, error)
+
+    def __repr__(self) -> str:
+        p: Puller = cast(Any, self).stop.__self__.p
+        return f"<pullit.{type(self).__name__} of {p.describe()}, {p.state()}>"
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        refuse_copy(self)
+
+
+class Pull(Stopping, NextStop[T]):
     """What `pull` returns. As a context manager it calls `stop` at the end."""
 
-    next: Next[T]
-    stop: Callable[[], None]
-
-    def __enter__(self) -> Pull[T]:
-        return self
-
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        leave(self.stop, error)
-
-    def __repr__(self) -> str:
-        return describe(self)
-
-    def __reduce_ex__(self, protocol: object) -> NoReturn:
-        refuse_copy(self)
+    __slots__ = ()
 
 
-class Pull2(NamedTuple, Generic[K, V]):
+class Pull2(Stopping, NextStop2[K, V]):
     """What `pull2` returns. As a context manager it calls `stop` at the end."""
 
-    next: Next2[K, V]
-    stop: Callable[[], None]
-
-    def __enter__(self) -> Pull2[K, V]:
-        return self
-
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        leave(self.stop, error)
-
-    def __repr__(self) -> str:
-        return describe(self)
-
-    def __reduce_ex__(self, protocol: object) -> NoReturn:
-        refuse_copy(self)
+    __slots__ = ()
 
 
 def leave(stop: Callable[[], object], error: BaseException | None) -> None:
@@ -88,11 +96,6 @@ def leave(stop: Callable[[], object], error: BaseException | None) -> None:
         if error is not None:
             chain(e, error)
         raise
-
-
-def describe(pulled: Pull[T] | Pull2[K, V]) -> str:
-    p: Puller = pulled.stop.__self__.p  # type: ignore[attr-defined]
-    return f"<pullit.{type(pulled).__name__} of {p.describe()}, {p.state()}>"
 
 
 def refuse_copy(it: object) -> NoReturn:
