@@ -31,7 +31,7 @@ __all__ = [
     "pull2",
 ]
 
-for name in __all__:
-    if hasattr(value := globals()[name], "__qualname__") and name not in ("Seq", "Seq2"):
-        value.__module__ = __name__
-del name, value
+for _name in __all__:
+    if hasattr(_value := globals()[_name], "__qualname__") and _name not in ("Seq", "Seq2"):
+        _value.__module__ = __name__
+del _name, _value

@@ -43,8 +43,8 @@ class Coro:
     __slots__ = ("engine", "error", "f", "gp")
 
     def __init__(self, f: Callable[[], object], engine: Any) -> None:
-        self.f = f
-        self.engine = engine
+        self.f: Callable[[], object] = f
+        self.engine: Any = engine
         self.error: BaseException | None = None  # what f raised, not yet delivered
         # Who is blocked here; None once f has ended. Go's name for it.
         self.gp: Any = engine.greenlet(partial(corostart, self))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Generator
-from functools import WRAPPER_ASSIGNMENTS, update_wrapper
+from functools import WRAPPER_ASSIGNMENTS, partial, update_wrapper
 from itertools import chain, repeat
 from types import FrameType, MethodType, TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, NoReturn, ParamSpec, overload
@@ -13,17 +13,17 @@ from pullit._errors import PullError, trim
 from pullit._loop import Puller, drive
 from pullit._pull import leave, refuse_copy
 from pullit._seq import check_seq, find_engine, seq_name
-from pullit._types import Engine, K, Seq, Seq2, T, V
+from pullit._types import Engine, K, Seq, Seq2, T, T_co, V
 
 P = ParamSpec("P")
 
 if TYPE_CHECKING:
-    Base = Generator[T, Any, Any]
+    Base = Generator[T_co, Any, Any]
 else:
     Base = chain
 
 
-class PullIterator(Base[T]):
+class PullIterator(Base[T_co]):
     """An iterator over what a push iterator yields, with a generator's methods.
 
     Made by `iterate`, `iterate2` and functions decorated with `generator`; see
@@ -37,10 +37,10 @@ class PullIterator(Base[T]):
 
     p: Puller
 
-    def __new__(cls, *args: object) -> NoReturn:  # type: ignore[misc]
+    def __new__(cls, *args: object) -> NoReturn:
         raise TypeError("cannot create a pullit.PullIterator; call pullit.iterate(seq)")
 
-    def send(self, value: Any, /) -> T:
+    def send(self, value: Any, /) -> T_co:
         """Resume the producer: the `yield_` that it waits in answers *value*.
 
         Returns the next value. To start a producer, send None or call next.
@@ -58,7 +58,7 @@ class PullIterator(Base[T]):
         value: BaseException | object = None,
         traceback: TracebackType | None = None,
         /,
-    ) -> T: ...
+    ) -> T_co: ...
     @overload
     def throw(
         self,
@@ -66,29 +66,25 @@ class PullIterator(Base[T]):
         value: None = None,
         traceback: TracebackType | None = None,
         /,
-    ) -> T: ...
-    def throw(self, kind: Any, value: Any = None, traceback: Any = None, /) -> T:
+    ) -> T_co: ...
+    def throw(self, kind: Any, value: Any = None, traceback: Any = None, /) -> T_co:
         """Resume the producer: the `yield_` that it waits in raises an exception.
 
         Returns the next value, if the producer handles it and yields again. An
         iterator that was not started, or has ended, raises it here.
         """
         error = instance(kind, value, traceback)
-
-        def answer() -> NoReturn:
-            raise error
-
         if self.p.coro is None:
             self.p.stop()
             raise error
-        return self.deliver("throw", answer)
+        return self.deliver("throw", partial(throw, [error]))
 
-    def deliver(self, call: str, answer: Callable[[], Any]) -> T:
+    def deliver(self, call: str, answer: Callable[[], Any]) -> T_co:
         if self.p.done:
             raise StopIteration
         self.p.check_thread(call)
         try:
-            value: T = self.p.deliver(call, answer)
+            value: T_co = self.p.deliver(call, answer)
         except BaseException as e:
             trim(e)
             raise
@@ -122,7 +118,7 @@ class PullIterator(Base[T]):
         """The frame in which the producer is suspended, or None."""
         return self.p.frame()
 
-    def __enter__(self) -> PullIterator[T]:
+    def __enter__(self) -> PullIterator[T_co]:
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
@@ -155,6 +151,11 @@ def instance(kind: Any, value: Any, traceback: TracebackType | None) -> BaseExce
     else:
         error = kind
     return error.with_traceback(traceback) if traceback else error
+
+
+def throw(errors: list[BaseException]) -> NoReturn:
+    """Raise the one error, and keep it in no frame of its own traceback."""
+    raise errors.pop()
 
 
 def start(p: Puller) -> PullIterator[Any]:
@@ -220,7 +221,10 @@ def iterate2(seq: Seq2[K, V], *, engine: Engine = "greenlet") -> PullIterator[tu
 
 @overload
 def generator(
-    function: Callable[Concatenate[Callable[[T], Any], P], object], /
+    function: Callable[Concatenate[Callable[[T], Any], P], object],
+    /,
+    *,
+    engine: Engine = "greenlet",
 ) -> Callable[P, PullIterator[T]]: ...
 @overload
 def generator(

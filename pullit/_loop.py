@@ -6,9 +6,9 @@ import atexit
 import sys
 import threading
 from _thread import get_ident
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from functools import partial
-from types import FrameType
+from types import FrameType, SimpleNamespace
 from typing import Any
 
 import greenlet
@@ -75,9 +75,13 @@ class Puller:
     )
 
     __next__: Callable[[], Any]
-    deliver: Callable[[str, Callable[[], Any]], Any]
+    abandoned: bool
+    deliver: Callable[..., Any]  # (call, answer)
+    done: bool
+    ended: bool
     main: Callable[[], object]
     renew: Callable[[], object]
+    returned: bool
 
     def __init__(
         self,
@@ -88,23 +92,23 @@ class Puller:
         label: str = "",
     ) -> None:
         check_seq(name, seq)
-        self.name = name
-        self.engine = find_engine(name, engine)
+        self.name: str = name
+        self.engine: Any = find_engine(name, engine)
         self.seq: Callable[..., object] | None = seq
-        self.pairs = pairs  # seq's yield_ takes two values
-        self.label = label  # seq's name, if not its own, or once seq is let go
-        self.coro: Coro | None = None
+        self.pairs: bool = pairs  # seq's yield_ takes two values
+        self.label: str = label  # seq's name, if not its own, or once seq is let go
+        self.coro: Coro | Any = None
         self.root: Any = None  # the coroutine on which seq was started, ...
-        self.thread = 0  # ... and the thread
+        self.thread: int = 0  # ... and the thread
         self.done = self.ended = self.returned = self.abandoned = False
-        self.told = False  # yield_ has answered False
-        self.exits = 0  # and has then raised PullExit that often
-        self.foreign = ""  # what to tell the consumer of a foreign thread's yield_
+        self.told: bool = False  # yield_ has answered False
+        self.exits: int = 0  # and has then raised PullExit that often
+        self.foreign: str = ""  # what to tell the consumer of a foreign thread's yield_
         self.result: Any = None
         self.due: Any = None  # the result, until a StopIteration has carried it
         # Coroutines of one thread take turns; threads must be made to. An RLock,
         # because deliver holds it around the loop, which takes it too.
-        self.lock = None if self.engine is greenlet else threading.RLock()
+        self.lock: threading.RLock | None = None if self.engine is greenlet else threading.RLock()
 
     def __iter__(self) -> Iterator[Any]:
         """Return self, good for more values, or raise StopIteration with the result.
@@ -202,11 +206,14 @@ class Puller:
 
     def finish(self) -> Any:
         """Let go of everything; return what seq returned, or raise what it raised."""
-        error = self.coro.error if self.coro else None
-        self.returned = error is None
+        coro = self.coro
+        assert coro is not None
+        error = coro.error
+        self.returned = error is None and coro.gp is None
         if self.done and self.is_exit(error):
             error = None
         self.forget()
+        coro.error = None  # its traceback and the coro are a cycle
         if self.foreign:
             foreign = WrongThreadError(self.foreign)
             error = chain(error, foreign) if error else foreign
@@ -226,59 +233,40 @@ class Puller:
         """Note that it is over, and let go of seq and of every cycle."""
         self.label = self.describe()
         self.done = self.ended = True
-        self.__next__ = over
-        live.pop(self, None)
+        self.__next__ = self.deliver = self.main = self.renew = over
         self.seq = self.coro = self.root = None
-        del self.deliver, self.main, self.renew
+        live.pop(self, None)
 
     def stop(self) -> Any:
         """Make seq return, and return what it did. See pull."""
-        if self.ended:
-            return None
-        if self.coro is None:
-            return self.forget()
-        if self.state() == "running":
-            return None if self.done else self.refuse("stop")
-        self.check_thread("stop")
-        try:
-            return self.deliver("stop", self.say_stop)
-        except StopIteration as e:
-            return e.value
-        except BaseException as e:
-            trim(e)
-            raise
+        if not self.ended and self.coro is None:
+            self.forget()
+        while not self.ended:
+            if self.state() == "running":
+                return None if self.done else self.refuse("stop")
+            self.check_thread("stop")
+            try:
+                # Once is enough, unless a signal's exception came before the order.
+                self.deliver("stop", self.say_stop)
+            except StopIteration as e:
+                return e.value
+            except BaseException as e:
+                trim(e)
+                raise
+        return None
 
     def drop(self) -> None:
         """Stop seq, because nobody can ask for its values any more."""
         if self.state() != "running" and (self in live or not self.coro):
-            self.stop()
+            try:
+                self.stop()
+            finally:
+                self.stop()  # a signal's exception may have come before the first
 
     def say_stop(self) -> bool:
         """What stop has the pending `yield_` do."""
         self.done = self.told = True
         return False
-
-    def interrupted(self, error: BaseException, wake: Callable[[], object]) -> None:
-        """Bring seq to its end, because *error* was thrown into the waiting consumer.
-
-        *wake* lets seq run, and notice. What seq raises is raised, with *error*
-        among its contexts; else the last of the exceptions thrown is to be.
-        """
-        assert self.coro is not None
-        last = error
-        while self.coro.gp is not None and not self.root.dead:
-            try:
-                wake = partial(forward, self.root, wake())
-            except BaseException as e:  # one more
-                last = chain(e, last)
-                wake = partial(self.root.throw, self.exit("its consumer was interrupted"))
-        try:
-            self.finish()
-        except BaseException as e:
-            chain(e, last)
-            raise
-        if last is not error:
-            raise last
 
     def refuse(self, call: str = "next") -> Any:
         """What a call for the next value runs while seq does."""
@@ -319,7 +307,7 @@ class Puller:
         if self.state() != "suspended":
             return None
         if self.engine is greenlet:
-            frame = self.root.gr_frame
+            frame: FrameType | None = self.root.gr_frame
         else:
             frame = sys._current_frames().get(self.root.thread.ident)
         while frame and is_ours(frame.f_globals):
@@ -376,7 +364,7 @@ def pair(yield_one: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
     return yield_
 
 
-def drive(p: Puller) -> Callable[[Callable[[Any], Any]], Callable[[], Any]]:
+def drive(p: Puller) -> Callable[[Callable[[], bool]], Callable[[], Any]]:
     """Give *p* its two sides, `yield_` and the loop. Return the maker of `next`.
 
     They are closures over what changes with each switch, because cells are the
@@ -414,55 +402,66 @@ def drive(p: Puller) -> Callable[[Callable[[Any], Any]], Callable[[], Any]]:
             if p.done:
                 producer = None
 
-    def run_loop() -> Iterator[Any]:
+    def run_loop() -> Generator[Any, Any, Any]:
         nonlocal caller, consumer, order, producer, yield_next
         while True:
             if getcurrent() is not caller:
-                caller = consumer = p.enter()
+                consumer = p.enter()
                 producer = producer or p.root
                 if p.foreign:
                     order = p.say_stop
+                caller = consumer
             yield_next = True
             p.__next__ = refuse
             try:
                 value = producer.switch()  # coroswitch, inline
                 while yield_next:  # that was no yield: the end, or not our switch
-                    if p.coro.gp is None:
-                        caller = consumer = producer = None
+                    if p.coro.gp is None or p.root.dead:
                         yield_next = False
+                        caller = consumer = producer = None
                         return p.finish()
                     value = forward(p.root, value)
             except BaseException as e:
+                # No call, in which a signal's handler could raise, or another thread
+                # run, comes before these.
+                p.abandoned = p.lock is not None and not p.ended
+                waited, yield_next, caller = yield_next, False, None
+                p.__next__ = resume
                 if not p.ended:  # else it is seq's own, from finish
-                    interrupt(e)
+                    interrupt(e, waited)
                 raise
             yield value
+            value = None  # the consumer's alone
 
-    def interrupt(error: BaseException) -> None:
-        """End seq before *error*, thrown into the waiting consumer, goes on."""
-        nonlocal caller, order, producer, yield_next
-        parked, caller, producer = producer, None, None
-        if p.lock and p.coro.gp is not None:  # threads do not wait: contract 21
-            p.abandoned = True
-            wanted, yield_next = yield_next, False
-            p.coro.gp = None  # nobody is blocked there: the end wakes nobody
+    def interrupt(error: BaseException, waited: bool) -> None:
+        """End seq before *error*, thrown into the consumer, goes on.
+
+        Either the consumer *waited* for seq, or its value was just there: it is
+        lost, as a generator's would be.
+        """
+        nonlocal order, producer
+        if p.abandoned and p.coro.gp is not None:
+            # On threads we do not wait (contract 21), nor will seq's end wake us.
+            p.coro.gp = None
+            parked, producer = producer, None
             p.forget()
-            if not wanted:
+            if not waited:
                 order = p.say_stop
                 parked.wake(())
             return
-        if yield_next:
-            wake = partial(p.root.throw, p.exit("its consumer was interrupted"))
-        else:  # with the value; it is lost, as a generator's would be
-            order, wake = p.say_stop, parked.switch
-        p.done = yield_next = True
-        p.__next__ = refuse
+        p.abandoned = False
+        if p.root.dead:
+            producer = p.root
+        elif waited:
+            # seq waits in a switch that is not ours, and is not to yield again.
+            p.done = True
+            throw = partial(p.root.throw, p.exit("its consumer was interrupted"))
+            producer = SimpleNamespace(switch=throw)
         try:
-            p.interrupted(error, wake)
-        finally:
-            yield_next = False
-            if not p.ended:
-                p.__next__ = over
+            p.stop()
+        except BaseException as e:
+            chain(e, error)
+            raise
 
     def main() -> None:
         nonlocal order, producer
@@ -500,12 +499,14 @@ def drive(p: Puller) -> Callable[[Callable[[Any], Any]], Callable[[], Any]]:
             if p.lock:
                 p.lock.release()
 
-    def make_next(otherwise: Callable[[Any], Any]) -> Callable[[], Any]:
+    def make_next(is_end: Callable[[], bool]) -> Callable[[], Any]:
         def next() -> Any:
-            if not yield_next:
-                for value in loop:  # resumes the generator in this very frame
-                    return value, True
-            return otherwise(next)
+            while True:
+                if not yield_next:
+                    for value in loop:  # resumes the generator in this very frame
+                        return value, True
+                if is_end():
+                    return None, False
 
         return next
 

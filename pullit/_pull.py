@@ -4,24 +4,27 @@ from __future__ import annotations
 
 from collections import namedtuple
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, NoReturn, TypeAlias, cast
 
 from pullit._errors import chain
 from pullit._loop import Puller, drive
-from pullit._types import Engine, K, Seq, Seq2, T, V
+from pullit._types import Engine, K, K_co, Seq, Seq2, T, T_co, V, V_co
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    from typing import Self
 
-    Next: TypeAlias = Callable[[], tuple[T, Literal[True]] | tuple[None, Literal[False]]]
-    Next2: TypeAlias = Callable[[], tuple[K, V, Literal[True]] | tuple[None, None, Literal[False]]]
+    Next: TypeAlias = Callable[[], tuple[T_co, Literal[True]] | tuple[None, Literal[False]]]
+    Next2: TypeAlias = Callable[
+        [], tuple[K_co, V_co, Literal[True]] | tuple[None, None, Literal[False]]
+    ]
 
-    class NextStop(NamedTuple, Generic[T]):
-        next: Next[T]
+    class NextStop(NamedTuple, Generic[T_co]):
+        next: Next[T_co]
         stop: Callable[[], None]
 
-    class NextStop2(NamedTuple, Generic[K, V]):
-        next: Next2[K, V]
+    class NextStop2(NamedTuple, Generic[K_co, V_co]):
+        next: Next2[K_co, V_co]
         stop: Callable[[], None]
 else:
     # typing.NamedTuple would take longer than all the rest of importing pullit.
@@ -44,17 +47,21 @@ class Owner:
         """Tell seq to return, and wait until it has; see pullit.pull."""
         self.p.stop()
 
-    def otherwise(self, next: Callable[[], Any]) -> Any:
-        """What *next* returns when its loop gave no value."""
-        if self.p.done:
-            return None, False
+    def is_end(self) -> bool:
+        """Tell next, whose loop gave no value, whether that was the end.
+
+        If not, there is another loop now; an exception has ended the last one.
+        """
         if self.p.state() == "running":
-            self.p.refuse()
-        self.p.renew()
-        return next()
+            with suppress(StopIteration):  # done, and still cleaning up
+                self.p.refuse()
+        elif not self.p.done:
+            self.p.renew()
+        return self.p.done
 
     def __del__(self) -> None:
-        self.p.drop()
+        if hasattr(self, "p"):  # a half-built one has none
+            self.p.drop()
 
 
 class Stopping:
@@ -76,13 +83,13 @@ class Stopping:
         refuse_copy(self)
 
 
-class Pull(Stopping, NextStop[T]):
+class Pull(Stopping, NextStop[T_co]):
     """What `pull` returns. As a context manager it calls `stop` at the end."""
 
     __slots__ = ()
 
 
-class Pull2(Stopping, NextStop2[K, V]):
+class Pull2(Stopping, NextStop2[K_co, V_co]):
     """What `pull2` returns. As a context manager it calls `stop` at the end."""
 
     __slots__ = ()
@@ -144,7 +151,7 @@ def pull(seq: Seq[T], *, engine: Engine = "greenlet") -> Pull[T]:
     """
     p = Puller("pullit.pull", seq, engine)
     owner = Owner(p)
-    return Pull(drive(p)(owner.otherwise), owner.stop)
+    return Pull(drive(p)(owner.is_end), owner.stop)
 
 
 def pull2(seq: Seq2[K, V], *, engine: Engine = "greenlet") -> Pull2[K, V]:
@@ -158,7 +165,7 @@ def pull2(seq: Seq2[K, V], *, engine: Engine = "greenlet") -> Pull2[K, V]:
     """
     p = Puller("pullit.pull2", seq, engine, pairs=True)
     owner = Owner(p)
-    next_pair = drive(p)(owner.otherwise)
+    next_pair = drive(p)(owner.is_end)
 
     def next() -> Any:
         pair, ok = next_pair()

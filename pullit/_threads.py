@@ -84,4 +84,4 @@ def getcurrent() -> greenlet:
         return local.current  # type: ignore[no-any-return]
     except AttributeError:
         local.current = greenlet()
-        return local.current
+        return local.current  # type: ignore[no-any-return]

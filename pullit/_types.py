@@ -8,6 +8,9 @@ from typing import Any, Literal, TypeAlias, TypeVar
 T = TypeVar("T")
 K = TypeVar("K")
 V = TypeVar("V")
+T_co = TypeVar("T_co", covariant=True)
+K_co = TypeVar("K_co", covariant=True)
+V_co = TypeVar("V_co", covariant=True)
 
 # Any, so that a producer may annotate its yield_ as answering bool, or the type
 # of what its consumer sends.

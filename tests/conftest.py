@@ -1,0 +1,60 @@
+"""What every test gets: both engines, and a check that it leaves nothing alive."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from pullit._coro import Coro
+from pullit._loop import live
+from pullit._types import Engine
+
+ENGINES: list[Engine] = ["greenlet", "thread"]
+
+
+def pytest_collection_finish() -> None:
+    """Spare the collections below what importing the tests has made."""
+    gc.collect()
+    gc.freeze()
+
+
+def count_coroutines() -> int:
+    """Count the live coroutines, as Go's tests count goroutines.
+
+    A coro on which somebody is blocked stands for one: its own, or who waits for
+    it. What gc lists includes those that only a suspended frame refers to.
+    """
+    return sum(1 for o in gc.get_objects() if type(o) is Coro and o.gp is not None)
+
+
+def pullit_threads() -> list[threading.Thread]:
+    return [t for t in threading.enumerate() if t.name == "pullit"]
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> Engine:
+    """Each engine by its name: the test runs once with each."""
+    name: Engine = request.param
+    return name
+
+
+@pytest.fixture
+def coroutines() -> Callable[[], int]:
+    """A function that counts the coroutines made since the test began."""
+    before = count_coroutines()
+    return lambda: count_coroutines() - before
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_alive() -> Iterator[None]:
+    """Fail the test that leaves a pull, a coroutine or a thread behind."""
+    yield
+    gc.collect()
+    for thread in pullit_threads():
+        thread.join(1)
+    left = list(live), count_coroutines(), pullit_threads()
+    live.clear()  # so that the next test is not blamed, too
+    assert left == ([], 0, [])

@@ -1,0 +1,249 @@
+"""The coro layer: newcoro, coroswitch and coroexit, on both engines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import ContextVar
+
+import pytest
+from greenlet import GreenletExit
+
+from pullit import PullError
+from pullit._coro import Coro, coroswitch, engines, newcoro
+from pullit._types import Engine
+
+color = ContextVar("color", default="none")
+
+
+def test_newcoro_runs_nothing(engine: Engine) -> None:
+    """A new coro holds a coroutine that has not run f (row 34)."""
+    log: list[str] = []
+    c = newcoro(lambda: log.append("f"), engines[engine])
+    assert log == []
+    coroswitch(c)
+    assert log == ["f"]
+
+
+def test_unswitched_coro_is_collected(engine: Engine, coroutines: Callable[[], int]) -> None:
+    """A coro that is never switched to costs no thread and leaves nothing."""
+    assert coroutines() == 0
+    newcoro(lambda: None, engines[engine])
+
+
+def test_coroswitch_takes_turns(engine: Engine) -> None:
+    """Two coroutines that switch on one coro run in turns."""
+    log: list[str] = []
+
+    def f() -> None:
+        for n in range(3):
+            log.append(f"f{n}")
+            coroswitch(c)
+
+    c = newcoro(f, engines[engine])
+    for n in range(3):
+        coroswitch(c)
+        log.append(f"main{n}")
+    coroswitch(c)
+    assert log == ["f0", "main0", "f1", "main1", "f2", "main2"]
+
+
+def test_coroswitch_works_from_any_depth(engine: Engine) -> None:
+    """A coroutine may switch away from under C code, here from a key of sorted."""
+    log: list[int] = []
+
+    def key(n: int) -> int:
+        log.append(n)
+        coroswitch(c)
+        return -n
+
+    def f() -> None:
+        log.extend(sorted([1, 2], key=key))
+
+    c = newcoro(f, engines[engine])
+    coroswitch(c)
+    assert log == [1]
+    coroswitch(c)
+    assert log == [1, 2]
+    coroswitch(c)
+    assert log == [1, 2, 2, 1]
+
+
+def test_coroswitch_is_symmetric(engine: Engine) -> None:
+    """Whoever calls coroswitch changes places with whoever is blocked (row 35).
+
+    f, g and main meet on two coros, and each gets away from the coro of another.
+    """
+    log: list[str] = []
+
+    def f() -> None:
+        log.append("f1")
+        coroswitch(d)  # main was blocked there
+        log.append("f2")
+
+    def g() -> None:
+        log.append("g1")
+        coroswitch(c)  # f was blocked there, and had not begun
+        log.append("g2")
+        coroswitch(d)  # f again
+        log.append("g3")
+
+    c = newcoro(f, engines[engine])
+    d = newcoro(g, engines[engine])
+    coroswitch(d)
+    log.append("main1")
+    coroswitch(c)  # g was blocked there; f ends, and wakes us
+    log.append("main2")
+    coroswitch(d)
+    assert log == ["g1", "f1", "main1", "g2", "f2", "main2", "g3"]
+    assert c.gp is None
+    assert d.gp is None
+
+
+def test_exit_wakes_the_one_blocked_and_not_the_creator(engine: Engine) -> None:
+    """coroexit runs who is blocked on the coro, whoever made it (row 37)."""
+    log: list[str] = []
+
+    def f() -> None:
+        log.append("f1")
+        coroswitch(c)
+        log.append("f2")
+
+    def g() -> None:
+        coroswitch(c)
+        log.append("g")
+
+    c = newcoro(f, engines[engine])
+    d = newcoro(g, engines[engine])
+    coroswitch(c)
+    coroswitch(d)
+    assert log == ["f1", "f2", "g"]
+
+
+def test_coro_made_by_an_ended_coroutine_lives_on(engine: Engine) -> None:
+    """The creator's end is nothing to a coro: it has no owner."""
+    log: list[str] = []
+
+    def f() -> None:
+        log.append("f1")
+        coroswitch(made[0])
+        log.append("f2")
+
+    made: list[Coro] = []
+    coroswitch(newcoro(lambda: made.append(newcoro(f, engines[engine])), engines[engine]))
+    coroswitch(made[0])
+    log.append("main")
+    coroswitch(made[0])
+    assert log == ["f1", "main", "f2"]
+
+
+def test_coroswitch_on_exited_coro(engine: Engine) -> None:
+    """To switch on a coro whose f has ended is an error, in Go's words (row 38)."""
+    c = newcoro(lambda: None, engines[engine])
+    coroswitch(c)
+    for _ in range(2):
+        with pytest.raises(PullError) as caught:
+            coroswitch(c)
+        assert str(caught.value) == "coroswitch on exited coro"
+
+
+def test_coroswitch_to_itself(engine: Engine) -> None:
+    """To switch to the running coroutine is an error (row 39).
+
+    As in Go, no way to reach it is known, so the test forges the state.
+    """
+    log: list[str] = []
+    c = newcoro(lambda: log.append("f"), engines[engine])
+    gp, c.gp = c.gp, engines[engine].getcurrent()
+    with pytest.raises(PullError) as caught:
+        coroswitch(c)
+    assert str(caught.value) == "coroswitch of a coroutine to itself"
+    c.gp = gp
+    coroswitch(c)
+    assert log == ["f"]
+
+
+@pytest.mark.parametrize("kind", [ValueError, KeyboardInterrupt, SystemExit, GeneratorExit])
+def test_error_of_f_is_raised_in_the_one_blocked(
+    engine: Engine, kind: type[BaseException]
+) -> None:
+    """Row 40: an exception of f is raised by the coroswitch that waits; Go loses it."""
+    error = kind("boom")
+
+    def f() -> None:
+        coroswitch(c)
+        raise error
+
+    c = newcoro(f, engines[engine])
+    coroswitch(c)
+    with pytest.raises(kind) as caught:
+        coroswitch(c)
+    assert caught.value is error
+    assert caught.traceback[-1].name == "f"
+    with pytest.raises(PullError, match="coroswitch on exited coro"):
+        coroswitch(c)
+
+
+def test_error_of_f_goes_to_the_last_one_blocked(engine: Engine) -> None:
+    """Row 40: it is raised in who is blocked when f ends, not in who started f."""
+    log: list[str] = []
+
+    def f() -> None:
+        coroswitch(c)
+        raise ValueError("boom")
+
+    def g() -> None:
+        try:
+            coroswitch(c)
+        except ValueError as e:
+            log.append(f"g: {e}")
+
+    c = newcoro(f, engines[engine])
+    coroswitch(c)
+    coroswitch(newcoro(g, engines[engine]))
+    assert log == ["g: boom"]
+
+
+def test_greenlet_exit_ends_f_as_a_return_does(engine: Engine) -> None:
+    """GreenletExit is the engine's way to end a coroutine; nobody is told of it."""
+
+    def f() -> None:
+        raise GreenletExit
+
+    c = newcoro(f, engines[engine])
+    coroswitch(c)
+    assert c.gp is None
+
+
+def test_f_runs_in_a_copy_of_the_context(engine: Engine) -> None:
+    """f sees the context of newcoro's caller, and what it sets stays its own."""
+    seen: list[str] = []
+
+    def f() -> None:
+        seen.append(color.get())
+        color.set("green")
+        coroswitch(c)
+        seen.append(color.get())
+
+    token = color.set("red")
+    c = newcoro(f, engines[engine])
+    color.set("blue")
+    coroswitch(c)
+    assert color.get() == "blue"
+    coroswitch(c)
+    color.reset(token)
+    assert seen == ["red", "green"]
+
+
+def test_coros_nest(engine: Engine, coroutines: Callable[[], int]) -> None:
+    """A coroutine may make and drive others; each is one coroutine more."""
+    counts: list[int] = []
+
+    def nest(depth: int) -> None:
+        counts.append(coroutines())
+        if depth:
+            c = newcoro(lambda: nest(depth - 1), engines[engine])
+            coroswitch(c)
+        counts.append(coroutines())
+
+    nest(3)
+    assert counts == [0, 1, 2, 3, 3, 2, 1, 0]
