@@ -43,7 +43,8 @@ class PullIterator(Base[T_co]):
     def send(self, value: Any, /) -> T_co:
         """Resume the producer: the `yield_` that it waits in answers *value*.
 
-        Returns the next value. To start a producer, send None or call next.
+        Returns the next value. To start a producer, send None or call next. Later,
+        None is a value like any other, and false: next is what answers True.
         """
         if self.p.coro is None and not self.p.done:
             if value is not None:
@@ -73,11 +74,12 @@ class PullIterator(Base[T_co]):
         Returns the next value, if the producer handles it and yields again. An
         iterator that was not started, or has ended, raises it here.
         """
-        error = instance(kind, value, traceback)
+        errors = [instance(kind, value, traceback)]
+        del kind, value  # else this frame and the error's traceback are a cycle
         if self.p.coro is None:
             self.p.stop()
-            raise error
-        return self.deliver("throw", partial(throw, [error]))
+            throw(errors)
+        return self.deliver("throw", partial(throw, errors))
 
     def deliver(self, call: str, answer: Callable[[], Any]) -> T_co:
         if self.p.done:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import namedtuple
 from collections.abc import Callable
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, NoReturn, TypeAlias, cast
 
 from pullit._errors import chain
@@ -53,8 +52,10 @@ class Owner:
         If not, there is another loop now; an exception has ended the last one.
         """
         if self.p.state() == "running":
-            with suppress(StopIteration):  # done, and still cleaning up
+            try:
                 self.p.refuse()
+            except StopIteration:  # done, but still cleaning up
+                pass
         elif not self.p.done:
             self.p.renew()
         return self.p.done

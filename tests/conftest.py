@@ -30,10 +30,6 @@ def count_coroutines() -> int:
     return sum(1 for o in gc.get_objects() if type(o) is Coro and o.gp is not None)
 
 
-def pullit_threads() -> list[threading.Thread]:
-    return [t for t in threading.enumerate() if t.name == "pullit"]
-
-
 @pytest.fixture(params=ENGINES)
 def engine(request: pytest.FixtureRequest) -> Engine:
     """Each engine by its name: the test runs once with each."""
@@ -50,11 +46,16 @@ def coroutines() -> Callable[[], int]:
 
 @pytest.fixture(autouse=True)
 def nothing_left_alive() -> Iterator[None]:
-    """Fail the test that leaves a pull, a coroutine or a thread behind."""
+    """Fail the test that leaves a pull, a coroutine or a thread behind.
+
+    Only what is new counts: a test must not be blamed for an earlier one.
+    """
+    pulls, threads, coroutines = set(live), set(threading.enumerate()), count_coroutines()
     yield
     gc.collect()
-    for thread in pullit_threads():
+    left = [t for t in threading.enumerate() if t.name == "pullit" and t not in threads]
+    for thread in left:
         thread.join(1)
-    left = list(live), count_coroutines(), pullit_threads()
-    live.clear()  # so that the next test is not blamed, too
-    assert left == ([], 0, [])
+    assert set(live) <= pulls
+    assert count_coroutines() <= coroutines
+    assert not any(thread.is_alive() for thread in left)

@@ -163,9 +163,7 @@ def test_coroswitch_to_itself(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("kind", [ValueError, KeyboardInterrupt, SystemExit, GeneratorExit])
-def test_error_of_f_is_raised_in_the_one_blocked(
-    engine: Engine, kind: type[BaseException]
-) -> None:
+def test_error_of_f_is_raised_in_the_one_blocked(engine: Engine, kind: type[BaseException]) -> None:
     """Row 40: an exception of f is raised by the coroswitch that waits; Go loses it."""
     error = kind("boom")
 

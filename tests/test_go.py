@@ -12,8 +12,7 @@ import gc
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Iterator
-from functools import reduce
+from collections.abc import Callable
 from typing import Any, TypeAlias, TypeVar
 
 import greenlet
@@ -126,12 +125,12 @@ def test_seq_calling_its_own_next_fails_there(engine: Engine) -> None:
 
     def double_next(yield_: Yield) -> None:
         try:
-            next()
+            handle.next()
         except PullError:
             log.append("recovered")
 
-    next, stop = pull(double_next, engine=engine)
-    assert next() == END
+    handle = pull(double_next, engine=engine)
+    assert handle.next() == END
     assert log == ["recovered"]
 
 
@@ -141,12 +140,12 @@ def test_seq_of_pairs_calling_its_own_next_fails_there(engine: Engine) -> None:
 
     def double_next(yield_: Yield2) -> None:
         try:
-            next()
+            handle.next()
         except PullError:
             log.append("recovered")
 
-    next, stop = pull2(double_next, engine=engine)
-    assert next() == END2
+    handle = pull2(double_next, engine=engine)
+    assert handle.next() == END2
     assert log == ["recovered"]
 
 
@@ -466,8 +465,7 @@ def test_thread_engine_serves_any_thread() -> None:
 
 def through_c(f: Callable[[], T]) -> T:
     """Call *f* from C, as a cgo callback does."""
-    result: T = reduce(lambda _, g: g(), [f], None)  # type: ignore[arg-type, return-value]
-    return result
+    return next(map(lambda g: g(), [f]))  # noqa: C417
 
 
 def test_pull_works_inside_a_callback_from_c(engine: Engine) -> None:
@@ -494,7 +492,7 @@ def test_nested_pulls_inside_callbacks_from_c(engine: Engine) -> None:
 
     def seq(yield_: Yield) -> None:
         with pull(fives, engine=engine) as (next, _):
-            while (got := through_c(next))[1]:
+            while through_c(next)[1]:
                 if not yield_(5):
                     return
 
@@ -657,7 +655,7 @@ def test_seq_returning_while_its_helper_is_parked_answers_it_false(engine: Engin
         log.append("seq returns")
 
     if engine == "greenlet":
-        resume = lambda: ours[0].switch()  # noqa: E731
+        resume = lambda: ours[0].switch()
     else:
         resume, joined = delivered.set, thread.join
 
@@ -722,15 +720,15 @@ def test_next_inside_seq_ends_it_unless_caught(engine: Engine) -> None:
 
     def seq(yield_: Yield) -> None:
         yield_(1)
-        next()
+        handle.next()
 
-    next, stop = pull(seq, engine=engine)
-    assert next() == (1, True)
+    handle = pull(seq, engine=engine)
+    assert handle.next() == (1, True)
     with pytest.raises(PullError) as caught:
-        next()
+        handle.next()
     assert str(caught.value).startswith("pullit.pull: next called again before yield; ")
-    assert next() == END
-    stop()
+    assert handle.next() == END
+    handle.stop()
 
 
 def test_next_inside_seq_leaves_the_iteration_unharmed(engine: Engine) -> None:
@@ -739,11 +737,11 @@ def test_next_inside_seq_leaves_the_iteration_unharmed(engine: Engine) -> None:
     def seq(yield_: Yield) -> None:
         for n in range(3):
             with pytest.raises(PullError, match="next called again before yield"):
-                next()
+                handle.next()
             yield_(n)
 
-    next, stop = pull(seq, engine=engine)
-    assert drain(next) == [0, 1, 2]
+    handle = pull(seq, engine=engine)
+    assert drain(handle.next) == [0, 1, 2]
 
 
 def test_next_of_an_outer_pull_inside_an_inner_seq_is_refused(engine: Engine) -> None:
@@ -752,7 +750,7 @@ def test_next_of_an_outer_pull_inside_an_inner_seq_is_refused(engine: Engine) ->
 
     def inner(yield_: Yield) -> None:
         try:
-            next()
+            handle.next()
         except PullError as e:
             log.append(str(e).split(";")[0])
         yield_(7)
@@ -761,8 +759,8 @@ def test_next_of_an_outer_pull_inside_an_inner_seq_is_refused(engine: Engine) ->
         for value in drain(pull(inner, engine=engine).next):
             yield_(value)
 
-    next, stop = pull(outer, engine=engine)
-    assert drain(next) == [7]
+    handle = pull(outer, engine=engine)
+    assert drain(handle.next) == [7]
     assert log == ["pullit.pull: next called again before yield"]
 
 
@@ -774,23 +772,23 @@ def test_stop_inside_seq_is_refused(engine: Engine, yields: int) -> None:
         for n in range(yields):
             yield_(n)
         with pytest.raises(PullError, match="^pullit.pull: stop called again before yield; "):
-            stop()
+            handle.stop()
         yield_(yields)
 
-    next, stop = pull(seq, engine=engine)
-    assert drain(next) == list(range(yields + 1))
+    handle = pull(seq, engine=engine)
+    assert drain(handle.next) == list(range(yields + 1))
 
 
 def test_uncaught_stop_inside_seq_ends_it(engine: Engine) -> None:
     """Row 16: uncaught, the next during which it was called raises it."""
 
     def seq(yield_: Yield) -> None:
-        stop()
+        handle.stop()
 
-    next, stop = pull(seq, engine=engine)
+    handle = pull(seq, engine=engine)
     with pytest.raises(PullError, match="stop called again before yield"):
-        next()
-    assert next() == END
+        handle.next()
+    assert handle.next() == END
 
 
 def test_next_and_stop_inside_the_cleanup_do_nothing(engine: Engine) -> None:
@@ -799,13 +797,13 @@ def test_next_and_stop_inside_the_cleanup_do_nothing(engine: Engine) -> None:
 
     def seq(yield_: Yield) -> None:
         yield_(1)
-        log.append(next())
-        stop()
-        log.append(next())
+        log.append(handle.next())
+        handle.stop()
+        log.append(handle.next())
 
-    next, stop = pull(seq, engine=engine)
-    assert next() == (1, True)
-    stop()
+    handle = pull(seq, engine=engine)
+    assert handle.next() == (1, True)
+    handle.stop()
     assert log == [END, END]
 
 
@@ -872,8 +870,17 @@ def test_next_and_stop_may_be_handed_to_other_coroutines(engine: Engine) -> None
                 return
 
     next, stop = pull(seq, engine=engine)
-    first = greenlet.greenlet(lambda: (log.append(next()), second.switch(), log.append(next())))
-    second = greenlet.greenlet(lambda: (log.append(next()), first.switch()))
+
+    def ask_and_pass_on() -> None:
+        log.append(next())
+        second.switch()
+        log.append(next())
+
+    def ask_once() -> None:
+        log.append(next())
+        first.switch()
+
+    first, second = greenlet.greenlet(ask_and_pass_on), greenlet.greenlet(ask_once)
     log.append(next())
     first.switch()
     log.append(next())
@@ -905,13 +912,14 @@ def check_refused_meanwhile(engine: Engine, call: str) -> None:
 
     def seq(yield_: Yield) -> None:
         if engine == "greenlet":
+            elsewhere.parent = greenlet.getcurrent()  # whom its end wakes
             elsewhere.switch()
         else:
             in_thread(other)
         yield_(1)
         yield_(2)
 
-    elsewhere = greenlet.greenlet(other)
+    elsewhere = greenlet.greenlet(other)  # on the consumer's side
     handle = pull(seq, engine=engine)
     assert drain(handle.next) == [1, 2]
     assert log == [f"pullit.pull: {call} called again before yield"]

@@ -1,0 +1,59 @@
+# make demo and make test need Python 3.11 or newer and make; all else they
+# install into .venv, here in this directory.
+
+PYTHON ?= python3
+VENV := .venv
+# Not the scripts in .venv/bin: their first lines would break if it were moved.
+RUN := $(VENV)/bin/python
+PIP := $(RUN) -m pip --disable-pip-version-check --quiet
+
+.PHONY: demo test lint types check-all bench clean
+# Two pips must not install into one environment at once.
+.NOTPARALLEL:
+
+demo: $(VENV)/installed
+	$(RUN) examples/demo.py
+
+# The package's docstrings, the README and docs/ are tests too; the tests are not.
+test: $(VENV)/group-test
+	$(RUN) -m pytest --doctest-modules --doctest-glob='*.md' pullit README.md docs
+	$(RUN) -m pytest
+
+lint: $(VENV)/group-lint
+	$(RUN) -m ruff check
+	$(RUN) -m ruff format --check
+
+# --verifytypes asks whether a user's type checker would know every public type.
+types: $(VENV)/group-types
+	$(RUN) -m mypy
+	$(RUN) -m basedpyright --verifytypes pullit --ignoreexternal
+
+check-all: test lint types demo
+
+bench: $(VENV)/installed
+	@command -v valgrind >/dev/null || { echo 'make bench needs valgrind' >&2; exit 1; }
+	$(RUN) benchmarks/instructions.py
+
+clean:
+	rm -rf $(VENV) build dist
+	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# An environment that was left half made is made anew: its file is missing.
+$(VENV)/made:
+	@command -v $(PYTHON) >/dev/null || { \
+	    echo 'pullit: there is no $(PYTHON); say which Python to use: make PYTHON=...' >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "pullit needs Python 3.11 or newer, and $(PYTHON) is" \
+	        "$$($(PYTHON) --version 2>&1); name a newer one: make PYTHON=python3.13" >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(PIP) install --upgrade 'pip>=25.1'  # the first that knows --group
+	touch $@
+
+$(VENV)/installed: $(VENV)/made pyproject.toml
+	$(PIP) install --editable .
+	touch $@
+
+$(VENV)/group-%: $(VENV)/installed
+	$(PIP) install --group $*
+	touch $@

@@ -1,0 +1,244 @@
+"""Contract 22, and other arguments that cannot be meant; and @generator."""
+
+from __future__ import annotations
+
+import inspect
+import pickle
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from functools import partial
+from typing import Any, get_type_hints
+
+import pytest
+from producers import countdown
+
+import pullit
+from pullit._types import Engine
+
+MAKERS: dict[str, Callable[..., Any]] = {
+    "pull": pullit.pull,
+    "pull2": pullit.pull2,
+    "iterate": pullit.iterate,
+    "iterate2": pullit.iterate2,
+}
+MUST = "seq must be a push iterator, a function that takes yield_, not"
+
+
+def generates(yield_: object) -> Iterator[int]:
+    yield 1
+
+
+async def awaits(yield_: object) -> None:
+    pass
+
+
+async def generates_async(yield_: object) -> AsyncIterator[int]:
+    yield 1
+
+
+class Walk:
+    """Something to call that is no function."""
+
+    def __call__(self, yield_: Callable[[int], Any]) -> None:
+        yield_(1)
+
+    def generate(self, yield_: object) -> Iterator[int]:
+        yield 1
+
+
+class Generates:
+    def __call__(self, yield_: object) -> Iterator[int]:
+        yield 1
+
+
+@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize(
+    ("seq", "text"),
+    [
+        (3, "int 3; pass a function that calls yield_(value) for each value"),
+        (None, "NoneType None; pass a function that calls yield_(value) for each value"),
+        ([1, 2], "list [1, 2]; for an iterable, pass pullit.from_iterable(it)"),
+        ("abc", "str 'abc'; for an iterable, pass pullit.from_iterable(it)"),
+        (
+            generates,
+            "generator function generates; pass pullit.from_iterable(generates(...)),"
+            " or call yield_ in it, not yield",
+        ),
+        (awaits, "async function awaits; pass a plain function that calls yield_"),
+        (
+            generates_async,
+            "async function generates_async; pass a plain function that calls yield_",
+        ),
+        (
+            partial(generates),
+            "generator function generates; pass pullit.from_iterable(generates(...)),"
+            " or call yield_ in it, not yield",
+        ),
+        (
+            Walk().generate,
+            "generator function Walk.generate; pass"
+            " pullit.from_iterable(Walk.generate(...)), or call yield_ in it, not yield",
+        ),
+        (
+            Generates(),
+            "generator function Generates object; pass"
+            " pullit.from_iterable(Generates object(...)), or call yield_ in it, not yield",
+        ),
+    ],
+)
+def test_22_what_is_no_push_iterator_is_a_type_error(name: str, seq: object, text: str) -> None:
+    """The message names the call, what came and what to pass."""
+    with pytest.raises(TypeError) as caught:
+        MAKERS[name](seq)
+    assert str(caught.value) == f"pullit.{name}: {MUST} {text}"
+
+
+@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize("engine", ["fibers", None, ["greenlet"]])
+def test_an_unknown_engine_is_a_value_error(name: str, engine: object) -> None:
+    """It lists those there are."""
+    with pytest.raises(ValueError, match="unknown engine") as caught:
+        MAKERS[name](countdown, engine=engine)
+    assert str(caught.value) == (
+        f"pullit.{name}: unknown engine {engine!r}; there are 'greenlet' and 'thread'"
+    )
+
+
+def test_anything_else_that_can_be_called_is_taken(engine: Engine) -> None:
+    """Bound methods, partial objects, instances, lambdas, builtins."""
+    seqs: list[Any] = [
+        Walk(),
+        Walk().__call__,
+        partial(lambda n, yield_: yield_(n), 1),
+        lambda yield_: yield_(1),
+        pullit.from_iterable([1]),
+    ]
+    for seq in seqs:
+        assert list(pullit.iterate(seq, engine=engine)) == [1]
+
+
+def test_a_pull_iterator_is_not_made_by_hand() -> None:
+    """There is one way to make it."""
+    with pytest.raises(TypeError, match=r"call pullit\.iterate\(seq\)"):
+        pullit.PullIterator()
+    assert isinstance(pullit.iterate(countdown), Generator)
+    assert pullit.PullIterator[int]
+    assert pullit.Pull[int]
+    assert pullit.Seq[int]
+    assert pullit.Seq2[str, int]
+
+
+def test_throw_takes_what_a_generators_does(engine: Engine) -> None:
+    """A class, an instance, a class with its arguments; else TypeError, and no harm."""
+    it = pullit.iterate(countdown, engine=engine)
+    next(it)
+    wrong: list[tuple[Any, ...]] = [(3,), (int,), (ValueError("x"), 3)]
+    for arguments in wrong:
+        with pytest.raises(TypeError, match="throw takes"):
+            it.throw(*arguments)
+    assert next(it) == 2
+    it.close()
+    for arguments in [(ValueError, "x"), (ValueError("x"),), (ValueError, ValueError("x"))]:
+        it = pullit.iterate(countdown, engine=engine)
+        next(it)
+        with pytest.raises(ValueError, match="^x$"):
+            it.throw(*arguments)
+
+
+# @generator
+
+
+@pullit.generator
+def leaves(yield_: Callable[[int], Any], tree: list[Any], *, twice: bool = False) -> str:
+    """Walk the leaves of *tree*."""
+    for node in tree:
+        if isinstance(node, list):
+            for leaf in leaves(node, twice=twice):
+                yield_(leaf)
+        else:
+            yield_(node)
+            if twice:
+                yield_(node)
+    return "walked"
+
+
+def test_a_generator_is_an_iterator_over_its_arguments() -> None:
+    """Recursion included."""
+    it = leaves([1, [2, [3]], 4])
+    assert isinstance(it, pullit.PullIterator)
+    assert list(it) == [1, 2, 3, 4]
+    assert it.result == "walked"
+    assert list(leaves([1, [2]], twice=True)) == [1, 1, 2, 2]
+    assert repr(leaves([])) == "<pullit.PullIterator of leaves, unstarted>"
+
+
+def test_a_generator_takes_options(engine: Engine) -> None:
+    """As a decorator with arguments; its parameters may have any names."""
+
+    @pullit.generator(engine=engine)
+    def echo(emit: Callable[[str], Any], function: str, seq: str, engine: str) -> None:
+        emit(function)
+        emit(seq)
+        emit(engine)
+
+    assert list(echo("a", seq="b", engine="c")) == ["a", "b", "c"]
+
+
+def test_a_generator_keeps_the_rest_of_its_function() -> None:
+    """Name, docstring, signature and annotations; it is pickled by its name."""
+    assert leaves.__name__ == "leaves"
+    assert leaves.__doc__ == "Walk the leaves of *tree*."
+    assert list(inspect.signature(leaves).parameters) == ["tree", "twice"]
+    hints = get_type_hints(leaves)
+    assert hints == {"tree": list[Any], "twice": bool, "return": pullit.PullIterator}
+    assert pickle.loads(pickle.dumps(leaves)) is leaves
+    assert "def leaves" in inspect.getsource(leaves)
+
+
+def test_a_generator_reports_misuse_by_its_name() -> None:
+    """pullit.generator, and a wrong call of the function as Python does."""
+    with pytest.raises(TypeError, match=r"^pullit\.generator: seq must be .* not int 3"):
+        pullit.generator(3)  # type: ignore[call-overload]
+    with pytest.raises(TypeError, match=r"^pullit\.generator: .* generator function generates"):
+        pullit.generator(generates)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"^pullit\.generator: unknown engine 'x'"):
+        pullit.generator(engine="x")  # type: ignore[call-overload]
+    with pytest.raises(TypeError, match="takes no positional argument; its first parameter must"):
+        pullit.generator(lambda: None)  # type: ignore[arg-type, misc]
+    it = leaves()  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="missing 1 required positional argument: 'tree'"):
+        next(it)
+
+
+@pytest.mark.parametrize("first", ["self", "cls"])
+def test_a_generator_is_not_made_of_a_method(first: str) -> None:
+    """Its first parameter would not be yield_; the message says what to do."""
+    namespace: dict[str, Any] = {}
+    exec(f"def walk({first}, yield_): pass", namespace)
+    with pytest.raises(TypeError) as caught:
+        pullit.generator(namespace["walk"])
+    assert str(caught.value) == (
+        f"pullit.generator: the first parameter of walk is {first}; it must be yield_:"
+        " decorate a function inside the method, and return its call"
+    )
+
+
+# Imports
+
+
+def test_importing_pullit_imports_nothing_heavy() -> None:
+    """typing_extensions is for type checkers; the others are slow, too."""
+    heavy = ["typing_extensions", "inspect", "asyncio", "logging", "concurrent.futures"]
+    code = f"import sys, pullit; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_public_names_show_themselves_as_pullits() -> None:
+    """In tracebacks, reprs and docs."""
+    for name in pullit.__all__:
+        value = getattr(pullit, name)
+        if hasattr(value, "__qualname__") and name not in ("Seq", "Seq2"):
+            assert value.__module__ == "pullit"
+            assert value.__qualname__ == name

@@ -1,0 +1,497 @@
+"""Random producers and consumers, against a plain model and the plain pull.
+
+A program is a tree of statements, made by Hypothesis. One interpreter, `Machine`,
+runs it on pullit, on the reference, or on the model, and logs what it sees. Its
+methods are generators for the model's sake: there a generator is all that can be
+suspended, so that whatever may suspend it must be one, too. On a real pull they
+never yield, and run to their end in one go; what suspends them is a switch.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Protocol, TypeAlias
+
+import pytest
+import reference
+from greenlet import GreenletExit
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
+
+import pullit
+from pullit import PullError, PullExit
+from pullit._loop import EXITS, live
+from pullit._types import Engine
+
+Task: TypeAlias = Generator[Any, Any, Any]
+Log: TypeAlias = list[tuple[str, ...]]
+Face: TypeAlias = Literal["pull", "iterate"]
+
+
+class BoomError(Exception):
+    """What producers and consumers raise."""
+
+
+KINDS: dict[str, type[BaseException]] = {
+    "boom": BoomError,
+    "exit": SystemExit,
+    "greenlet": GreenletExit,
+    "pull": PullExit,
+}
+
+# The statements. Those with a level concern the pull that many levels out, whose
+# producer is running; Call and Relay the one that the nearest Nest has made.
+
+
+@dataclass(frozen=True)
+class Yield:
+    """Call yield_; return if it answers False, unless *heedless*."""
+
+    value: object
+    level: int = 0
+    heedless: bool = False
+
+
+@dataclass(frozen=True)
+class Raise:
+    """Raise an error, in a handler from the one handled if *chained*."""
+
+    kind: str
+    chained: bool = False
+
+
+@dataclass(frozen=True)
+class Return:
+    """Return from the producer."""
+
+    value: object
+
+
+@dataclass(frozen=True)
+class Try:
+    """Try, except, finally."""
+
+    body: Block
+    caught: str
+    handler: Block
+    final: Block
+
+
+@dataclass(frozen=True)
+class Misuse:
+    """Call next or stop of a pull from inside its producer."""
+
+    call: Literal["next", "stop"]
+    level: int = 0
+
+
+@dataclass(frozen=True)
+class Nest:
+    """Pull *producer* in *consumer*, then stop it or drop it."""
+
+    face: Face
+    producer: Block
+    consumer: Block
+    drop: bool = False
+
+
+@dataclass(frozen=True)
+class Call:
+    """Call a method of the pull, or its yield_; an error goes on, unless *safe*."""
+
+    call: Literal["next", "send", "throw", "stop", "yield_"]
+    value: object = None
+    safe: bool = True
+
+
+@dataclass(frozen=True)
+class Relay:
+    """Yield all that the pull gives."""
+
+
+Statement: TypeAlias = Yield | Raise | Return | Try | Misuse | Nest | Call | Relay
+Block: TypeAlias = tuple[Statement, ...]
+
+
+class Handle(Protocol):
+    """One pull, as an interpreter sees it: what its consumer and producer can do.
+
+    `next`, `send` and `throw` return ``(value, True)`` or ``(result, False)``.
+    """
+
+    def next(self) -> Task: ...
+    def send(self, value: object) -> Task: ...
+    def throw(self, value: str) -> Task: ...
+    def stop(self) -> Task: ...
+    def drop(self) -> Task: ...
+    def yield_(self, value: object) -> Task: ...
+    def look(self) -> object: ...
+
+
+Producer: TypeAlias = Callable[[Handle], Task]
+Make: TypeAlias = Callable[[Face, Producer, Log], Handle]
+
+
+# The interpreter.
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What the statements of a block refer to."""
+
+    outer: tuple[Handle, ...] = ()
+    child: Handle | None = None
+    handling: bool = False
+
+
+class Machine:
+    """Runs programs on pulls that *make* makes."""
+
+    def __init__(self, make: Make) -> None:
+        self.make = make
+        self.log: Log = []
+
+    def note(self, *what: object) -> None:
+        self.log.append(tuple(map(describe, what)))
+
+    def run(self, block: Block, scope: Scope) -> Task:
+        """Run *block*. The Return that ended it is returned, or None."""
+        for statement in block:
+            out: Return | None = yield from self.step(statement, scope)
+            if out:
+                return out
+        return None
+
+    def step(self, statement: Statement, scope: Scope) -> Task:
+        match statement:
+            case Yield(value, level, heedless):
+                return (yield from self.yield_(value, level, heedless, scope))
+            case Raise(kind, chained):
+                cause = sys.exc_info()[1] if chained and scope.handling else None
+                raise KINDS[kind](kind) from cause
+            case Return():
+                return statement
+            case Try(body, caught, handler, final):
+                try:
+                    return (yield from self.run(body, scope))
+                except KINDS[caught] as e:
+                    self.note("caught", e)
+                    return (yield from self.run(handler, replace(scope, handling=True)))
+                finally:
+                    self.note("finally")
+                    yield from self.run(final, scope)
+            case Misuse(call, level):
+                if level < len(scope.outer):
+                    outer = scope.outer[level]
+                    yield from self.call(call, outer.next if call == "next" else outer.stop)
+            case Nest():
+                return (yield from self.nest(statement, scope))
+            case Call(call, value, safe):
+                assert scope.child
+                args = () if call in ("next", "stop") else (value,)
+                yield from self.call(call, getattr(scope.child, call), *args, safe=safe)
+                self.note("look", scope.child.look())
+            case Relay():
+                return (yield from self.relay(scope))
+        return None
+
+    def call(self, name: str, method: Callable[..., Task], *args: object, safe: bool = True) -> Task:
+        try:
+            got = yield from method(*args)
+        except BaseException as e:
+            self.note(name, *args, "raised", e)
+            if not safe:
+                raise
+        else:
+            self.note(name, *args, "returned", got)
+
+    def yield_(self, value: object, level: int, heedless: bool, scope: Scope) -> Task:
+        if level >= len(scope.outer):
+            return None
+        answer = yield from scope.outer[level].yield_(value)
+        self.note("yield", value, level, answer)
+        return Return("stopped") if answer is False and not heedless else None
+
+    def relay(self, scope: Scope) -> Task:
+        assert scope.child
+        while True:
+            value, ok = yield from scope.child.next()
+            self.note("relay", value, ok)
+            if not ok:
+                return None
+            if out := (yield from self.yield_(value, 0, False, scope)):
+                return out
+
+    def nest(self, nest: Nest, scope: Scope) -> Task:
+        def producer(handle: Handle) -> Task:
+            self.note("start")
+            try:
+                out = yield from self.run(nest.producer, Scope((handle, *scope.outer)))
+            finally:
+                self.note("end")
+            return out.value if out else None
+
+        child = self.make(nest.face, producer, self.log)
+        drop = False
+        try:
+            out = yield from self.run(nest.consumer, replace(scope, child=child))
+            # The traceback of an error would keep what is dropped.
+            drop = nest.drop
+        finally:
+            yield from child.drop() if drop else child.stop()
+            self.note("dropped" if drop else "stopped", child.look())
+        return out
+
+
+def describe(what: object) -> str:
+    """Return what the log says for *what*; it tells 0 from False."""
+    match what:
+        case str():
+            return what
+        case BoomError() | SystemExit():
+            return f"{type(what).__name__}{what.args}"
+        case BaseException():
+            return type(what).__name__
+        case _:
+            return repr(what)
+
+
+# The model: a producer is a generator, which yields ``(pull, value)``.
+
+
+class Model:
+    """What a pull must do."""
+
+    def __init__(self, face: Face, producer: Producer, log: Log) -> None:
+        self.face = face
+        self.producer = producer
+        self.log = log
+        self.task: Task | None = None
+        self.running = self.done = self.ended = self.returned = False
+        self.result: object = None
+        self.exits: list[BaseException] = []
+
+    def next(self) -> Task:
+        if self.done:
+            return None, False
+        if self.running:
+            raise PullError
+        return (yield from self.resume(lambda task: task.send(True)))
+
+    def send(self, value: object) -> Task:
+        if not self.task and not self.done and value is not None:
+            raise TypeError
+        if not self.task:
+            return (yield from self.next())
+        if self.done:
+            return None, False
+        return (yield from self.resume(lambda task: task.send(value)))
+
+    def throw(self, value: str) -> Task:
+        error = KINDS[value](value)
+        if not self.task:
+            yield from self.stop()
+        if self.ended:
+            raise error
+        return (yield from self.resume(lambda task: task.throw(error)))
+
+    def stop(self) -> Task:
+        if self.running and not self.done:
+            raise PullError
+        if not self.task:
+            self.done = self.ended = True
+        if self.done:
+            return None
+        self.done = True
+        result, _ = yield from self.resume(lambda task: task.send(False))
+        return result if self.face == "iterate" else None
+
+    def drop(self) -> Task:
+        try:
+            yield from self.stop()
+        except BaseException as e:
+            self.log.append(("unraisable", describe(e)))
+
+    def yield_(self, value: object) -> Task:
+        if not self.task:
+            return "not started"
+        if self.done:
+            if not self.ended and len(self.exits) < EXITS:
+                self.exits.append(PullExit())
+                raise self.exits[-1]
+            return False
+        if not self.running:
+            raise PullError
+        self.running = False
+        return (yield self, value)
+
+    def look(self) -> object:
+        return self.face == "iterate" and (self.done, self.returned and self.result)
+
+    def resume(self, how: Callable[[Task], Any]) -> Task:
+        """Run the producer until it yields to us; what it yields to others goes on out."""
+        self.running = True
+        if not self.task:
+            self.task = self.producer(self)
+            how = next
+        try:
+            pull, value = how(self.task)
+            while pull is not self:
+                try:
+                    answer = yield pull, value
+                except BaseException as e:
+                    pull, value = self.task.throw(e)
+                else:
+                    pull, value = self.task.send(answer)
+            return value, True
+        except BaseException as e:
+            told, self.done, self.ended, self.running = self.done, True, True, False
+            self.returned = isinstance(e, StopIteration | GreenletExit)
+            if isinstance(e, StopIteration):
+                self.result = e.value
+            elif not self.returned and not (told and self.is_exit(e)):
+                raise
+        return self.face == "iterate" and self.result or None, False
+
+    def is_exit(self, error: BaseException | None) -> bool:
+        return error is not None and (error in self.exits or self.is_exit(error.__cause__))
+
+
+# Real pulls.
+
+
+class Real:
+    """A pull of pullit, or the reference's."""
+
+    def __init__(self, producer: Producer) -> None:
+        self.producer = producer
+        self.kept: Callable[[object], Any] | None = None
+
+    def seq(self, yield_: Callable[[object], Any]) -> object:
+        self.kept = yield_
+        return finish(self.producer(self))
+
+    def next(self) -> Task:
+        raise NotImplementedError
+
+    def send(self, value: object) -> Task:
+        raise NotImplementedError
+
+    def throw(self, value: str) -> Task:
+        raise NotImplementedError
+
+    def stop(self) -> Task:
+        raise NotImplementedError
+
+    def drop(self) -> Task:
+        raise NotImplementedError
+
+    def yield_(self, value: object) -> Task:
+        yield from ()
+        return self.kept(value) if self.kept else "not started"
+
+    def look(self) -> object:
+        return False
+
+
+def finish(task: Task) -> object:
+    """Run *task*, which yields nothing, to its end."""
+    try:
+        next(task)
+    except StopIteration as e:
+        return e.value
+    raise AssertionError("a task on a real pull has yielded")
+
+
+class RealPull(Real):
+    """pullit.pull."""
+
+    def __init__(self, producer: Producer, engine: Engine) -> None:
+        super().__init__(producer)
+        self.handle: pullit.Pull[object] | None = pullit.pull(self.seq, engine=engine)
+
+    def next(self) -> Task:
+        yield from ()
+        assert self.handle
+        return self.handle.next()
+
+    def stop(self) -> Task:
+        yield from ()
+        assert self.handle
+        self.handle.stop()
+
+    def drop(self) -> Task:
+        yield from ()
+        self.handle = None
+
+
+class RealIterator(Real):
+    """pullit.iterate."""
+
+    def __init__(self, producer: Producer, engine: Engine) -> None:
+        super().__init__(producer)
+        self.handle: pullit.PullIterator[object] | None = pullit.iterate(self.seq, engine=engine)
+
+    def next(self) -> Task:
+        assert self.handle
+        return self.ask(self.handle.__next__)
+
+    def send(self, value: object) -> Task:
+        assert self.handle
+        return self.ask(self.handle.send, value)
+
+    def throw(self, value: str) -> Task:
+        assert self.handle
+        return self.ask(self.handle.throw, KINDS[value](value))
+
+    def ask(self, method: Callable[..., object], *args: object) -> Task:
+        yield from ()
+        try:
+            return method(*args), True
+        except StopIteration as e:
+            return e.value, False
+
+    def stop(self) -> Task:
+        yield from ()
+        assert self.handle
+        return self.handle.close()
+
+    def drop(self) -> Task:
+        yield from ()
+        self.handle = None
+
+    def look(self) -> object:
+        if not self.handle:
+            return "gone"
+        try:
+            return self.handle.done, self.handle.result
+        except PullError:
+            return self.handle.done, False
+
+
+class Reference(Real):
+    """reference.pull. It knows nothing of drops: they are stops."""
+
+    def __init__(self, producer: Producer, engine: Engine, log: Log) -> None:
+        super().__init__(producer)
+        self.log = log
+        self.handle = reference.pull(self.seq, engine)
+
+    def next(self) -> Task:
+        yield from ()
+        return self.handle[0]()
+
+    def stop(self) -> Task:
+        yield from ()
+        self.handle[1]()
+
+    def drop(self) -> Task:
+        try:
+            yield from self.stop()
+        except BaseException as e:
+            self.log.append(("unraisable", describe(e)))
+
+
