@@ -26,6 +26,7 @@ lint: $(VENV)/group-lint
 # --verifytypes asks whether a user's type checker would know every public type.
 types: $(VENV)/group-types
 	$(RUN) -m mypy
+	$(RUN) -m basedpyright --project tests/typing
 	$(RUN) -m basedpyright --verifytypes pullit --ignoreexternal
 
 check-all: test lint types demo

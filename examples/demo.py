@@ -99,11 +99,15 @@ def by_queue(count: int) -> Iterator[int | None]:
     """The usual recipe: a thread, and a queue of one."""
     values: queue.Queue[int | None] = queue.Queue(1)
 
-    def put(value: int | None) -> bool:
+    def put(value: int) -> bool:
         values.put(value)
         return True
 
-    threading.Thread(target=lambda: (squares(count, put), put(None))).start()
+    def run() -> None:
+        squares(count, put)
+        values.put(None)
+
+    threading.Thread(target=run).start()
     return iter(values.get, None)
 
 

@@ -15,10 +15,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol, TypeAlias
 
-import pytest
 import reference
 from greenlet import GreenletExit
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import pullit
@@ -122,6 +121,8 @@ class Handle(Protocol):
     `next`, `send` and `throw` return ``(value, True)`` or ``(result, False)``.
     """
 
+    dropped: bool
+
     def next(self) -> Task: ...
     def send(self, value: object) -> Task: ...
     def throw(self, value: str) -> Task: ...
@@ -184,7 +185,7 @@ class Machine:
                     self.note("finally")
                     yield from self.run(final, scope)
             case Misuse(call, level):
-                if level < len(scope.outer):
+                if level < len(scope.outer) and not scope.outer[level].dropped:
                     outer = scope.outer[level]
                     yield from self.call(call, outer.next if call == "next" else outer.stop)
             case Nest():
@@ -198,7 +199,9 @@ class Machine:
                 return (yield from self.relay(scope))
         return None
 
-    def call(self, name: str, method: Callable[..., Task], *args: object, safe: bool = True) -> Task:
+    def call(
+        self, name: str, method: Callable[..., Task], *args: object, safe: bool = True
+    ) -> Task:
         try:
             got = yield from method(*args)
         except BaseException as e:
@@ -239,10 +242,10 @@ class Machine:
         try:
             out = yield from self.run(nest.consumer, replace(scope, child=child))
             # The traceback of an error would keep what is dropped.
-            drop = nest.drop
+            child.dropped = drop = nest.drop
         finally:
             yield from child.drop() if drop else child.stop()
-            self.note("dropped" if drop else "stopped", child.look())
+            self.note("dropped" if drop else "stopped", drop or child.look())
         return out
 
 
@@ -273,6 +276,7 @@ class Model:
         self.running = self.done = self.ended = self.returned = False
         self.result: object = None
         self.exits: list[BaseException] = []
+        self.dropped = False
 
     def next(self) -> Task:
         if self.done:
@@ -307,7 +311,7 @@ class Model:
             return None
         self.done = True
         result, _ = yield from self.resume(lambda task: task.send(False))
-        return result if self.face == "iterate" else None
+        return result
 
     def drop(self) -> Task:
         try:
@@ -329,7 +333,9 @@ class Model:
         return (yield self, value)
 
     def look(self) -> object:
-        return self.face == "iterate" and (self.done, self.returned and self.result)
+        if self.face == "pull":
+            return None
+        return self.done, self.result if self.returned else "no result"
 
     def resume(self, how: Callable[[Task], Any]) -> Task:
         """Run the producer until it yields to us; what it yields to others goes on out."""
@@ -354,7 +360,7 @@ class Model:
                 self.result = e.value
             elif not self.returned and not (told and self.is_exit(e)):
                 raise
-        return self.face == "iterate" and self.result or None, False
+        return self.result if self.face == "iterate" else None, False
 
     def is_exit(self, error: BaseException | None) -> bool:
         return error is not None and (error in self.exits or self.is_exit(error.__cause__))
@@ -369,6 +375,7 @@ class Real:
     def __init__(self, producer: Producer) -> None:
         self.producer = producer
         self.kept: Callable[[object], Any] | None = None
+        self.dropped = False
 
     def seq(self, yield_: Callable[[object], Any]) -> object:
         self.kept = yield_
@@ -394,7 +401,7 @@ class Real:
         return self.kept(value) if self.kept else "not started"
 
     def look(self) -> object:
-        return False
+        return None
 
 
 def finish(task: Task) -> object:
@@ -464,12 +471,11 @@ class RealIterator(Real):
         self.handle = None
 
     def look(self) -> object:
-        if not self.handle:
-            return "gone"
+        assert self.handle
         try:
             return self.handle.done, self.handle.result
         except PullError:
-            return self.handle.done, False
+            return self.handle.done, "no result"
 
 
 class Reference(Real):
@@ -495,3 +501,139 @@ class Reference(Real):
             self.log.append(("unraisable", describe(e)))
 
 
+def on_model(face: Face, producer: Producer, log: Log) -> Handle:
+    return Model(face, producer, log)
+
+
+def on_pullit(engine: Engine) -> Make:
+    def make(face: Face, producer: Producer, log: Log) -> Handle:
+        return (RealPull if face == "pull" else RealIterator)(producer, engine)
+
+    return make
+
+
+def on_reference(engine: Engine) -> Make:
+    return lambda face, producer, log: Reference(producer, engine, log)
+
+
+@contextmanager
+def logging_unraisable(log: Log) -> Generator[None]:
+    """Log what is raised while a dropped pull is being stopped."""
+    hook = sys.unraisablehook
+    sys.unraisablehook = lambda args: log.append(("unraisable", describe(args.exc_value)))
+    try:
+        yield
+    finally:
+        sys.unraisablehook = hook
+
+
+def run(program: Nest, make: Make) -> Log:
+    """Return the log of *program*."""
+    machine = Machine(make)
+    with logging_unraisable(machine.log):
+        try:
+            finish(machine.step(program, Scope()))
+        except BaseException as e:
+            if isinstance(e, AssertionError):
+                raise
+            machine.note("uncaught", e)
+    assert not live
+    return machine.log
+
+
+# Random programs.
+
+S: TypeAlias = st.SearchStrategy[Statement]
+
+values = st.sampled_from([0, 1, 2, None, False, "x"])
+levels = st.sampled_from([0, 0, 0, 1, 2])
+kinds = st.sampled_from(["boom", "boom", "exit", "greenlet"])
+
+
+def weighted(*choices: tuple[int, S]) -> S:
+    """One of the strategies, each as often as its weight says."""
+    table = [strategy for weight, strategy in choices for _ in range(weight)]
+    return st.sampled_from(range(len(table))).flatmap(table.__getitem__)
+
+
+def block(statement: S, least: int, most: int) -> st.SearchStrategy[Block]:
+    size = st.sampled_from(range(least, most + 1))
+    return size.flatmap(lambda n: st.tuples(*[statement] * n))
+
+
+acts = weighted(
+    (8, st.builds(Yield, values, levels, st.booleans())),
+    (1, st.builds(Raise, kinds, st.booleans())),
+    (1, st.builds(Return, values)),
+    (1, st.builds(Misuse, st.sampled_from(["next", "stop"]), levels)),
+)
+
+
+def calls(face: Face, safe: bool) -> S:
+    """What a consumer does with its pull."""
+    safely = st.just(True) if safe else st.booleans()
+    some = [
+        (12, st.builds(Call, st.just("next"), safe=safely)),
+        (1, st.builds(Call, st.just("stop"), safe=safely)),
+        (1, st.builds(Call, st.just("yield_"), values, safely)),
+        (2, st.just(Relay())),
+    ]
+    if face == "iterate":
+        some += [
+            (2, st.builds(Call, st.just("send"), values, safely)),
+            (2, st.builds(Call, st.just("throw"), kinds, safely)),
+        ]
+    return weighted(*some)
+
+
+def statements(faces: list[Face], depth: int, child: Face | None = None) -> S:
+    """What a producer does; also what a consumer does with *child*."""
+    some = [(4, acts)]
+    if child:
+        some += [(4, calls(child, safe=False))]
+    if depth:
+        inner = statements(faces, depth - 1, child)
+        caught = st.sampled_from([*KINDS])
+        tries = st.builds(Try, block(inner, 1, 3), caught, block(inner, 0, 2), block(inner, 0, 1))
+        nests = (
+            nest(face, block(statements(faces, depth - 1, face), 2, 4), faces, depth - 1)
+            for face in faces
+        )
+        some += [(2, tries), (2, st.one_of(*nests))]
+    return weighted(*some)
+
+
+def nest(
+    face: Face, consumer: st.SearchStrategy[Block], faces: list[Face], depth: int
+) -> st.SearchStrategy[Nest]:
+    """A pull with its producer, made here, and its consumer."""
+    producer = block(statements(faces, depth), 1, 5)
+    return st.builds(Nest, st.just(face), producer, consumer, st.booleans())
+
+
+def programs(faces: list[Face]) -> st.SearchStrategy[Nest]:
+    """A pull in a consumer that nobody pulls, and that no error ends."""
+    return st.one_of(*(nest(face, block(calls(face, safe=True), 1, 8), faces, 3) for face in faces))
+
+
+repeatable = settings(
+    derandomize=True,
+    database=None,
+    deadline=None,
+    max_examples=400,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+@repeatable
+@given(program=programs(["pull", "iterate"]))
+def test_pulls_do_what_the_model_does(engine: Engine, program: Nest) -> None:
+    """Random programs log the same on pullit and on the model."""
+    assert run(program, on_pullit(engine)) == run(program, on_model)
+
+
+@repeatable
+@given(program=programs(["pull"]))
+def test_pull_is_indistinguishable_from_the_plain_one(engine: Engine, program: Nest) -> None:
+    """Random programs log the same on pullit and on the plain pull."""
+    assert run(program, on_pullit(engine)) == run(program, on_reference(engine))

@@ -1,0 +1,242 @@
+"""Foreign threads (contract 18), interruptions (21), signals, and exit."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from textwrap import dedent
+from typing import Any
+
+import pytest
+
+import pullit
+from pullit import PullError, WrongThreadError
+
+
+def run_script(script: str, *options: str, quiet: bool = True) -> str:
+    """Run *script* in another interpreter; return what it printed.
+
+    It must be *quiet*: write nothing to stderr.
+    """
+    done = subprocess.run(
+        [sys.executable, *options, "-c", dedent(script)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert not (quiet and done.stderr), done.stderr
+    return done.stdout
+
+
+def calls_back_elsewhere(yield_: Callable[[int], Any], log: list[object]) -> None:
+    """Call *yield_* as an API does that has a thread of its own."""
+
+    def run() -> None:
+        try:
+            yield_(9)
+        except PullError as e:
+            log.append(type(e))
+
+    thread = threading.Thread(target=run, name="theirs")
+    thread.start()
+    thread.join()
+
+
+TEXT = (
+    "pullit.iterate: yield_ called in thread 'theirs', but {} was started in thread"
+    " 'MainThread'; pass engine=\"thread\" for an API that calls back from other threads"
+)
+
+
+def test_18_a_foreign_yield_is_refused_there_and_at_the_consumer() -> None:
+    """By the next in which seq ends; such errors are often swallowed where they are raised."""
+    log: list[object] = []
+
+    def producer(yield_: Callable[[int], Any]) -> None:
+        calls_back_elsewhere(yield_, log)
+
+    it = pullit.iterate(producer)
+    with pytest.raises(WrongThreadError) as caught:
+        next(it)
+    where = "test_18_a_foreign_yield_is_refused_there_and_at_the_consumer.<locals>.producer"
+    assert str(caught.value) == TEXT.format(where)
+    assert log == [WrongThreadError]
+    assert list(it) == []
+
+
+def test_18_a_value_that_comes_first_is_delivered() -> None:
+    """The next after it stops seq, and raises."""
+    log: list[object] = []
+
+    def producer(yield_: Callable[[int], Any]) -> None:
+        log.append(yield_(1))
+        calls_back_elsewhere(yield_, log)
+        log.append(yield_(2))
+
+    it = pullit.iterate(producer)
+    assert [next(it), next(it)] == [1, 2]
+    with pytest.raises(WrongThreadError):
+        next(it)
+    assert log == [True, WrongThreadError, False]
+    assert list(it) == []
+
+
+def test_18_stop_raises_it_too() -> None:
+    """Nobody else would hear of it."""
+    log: list[object] = []
+
+    def producer(yield_: Callable[[int], Any]) -> None:
+        calls_back_elsewhere(yield_, log)
+        yield_(1)
+
+    it = pullit.iterate(producer)
+    next(it)
+    with pytest.raises(WrongThreadError):
+        it.close()
+
+
+def test_18_with_the_thread_engine_it_works() -> None:
+    """The call is served like any other."""
+    log: list[object] = []
+    it = pullit.iterate(lambda yield_: calls_back_elsewhere(yield_, log), engine="thread")
+    assert list(it) == [9]
+    assert log == []
+
+
+def test_21_a_signal_interrupts_a_waiting_next_at_once() -> None:
+    """The pull is over, and the producer is told to stop at its next yield_."""
+    assert run_script(
+        """
+        import signal, threading
+        import pullit
+
+        go_on, log = threading.Event(), []
+
+        def producer(yield_):
+            yield_(1)
+            go_on.wait()
+            try:
+                log.append(yield_(2))
+                log.append(yield_(3))
+            except pullit.PullExit:
+                log.append("exit")
+                raise
+
+        def interrupt(*_):
+            raise KeyboardInterrupt
+
+        signal.signal(signal.SIGALRM, interrupt)
+        it = pullit.iterate(producer, engine="thread")
+        next(it)
+        (thread,) = set(threading.enumerate()) - {threading.main_thread()}
+        signal.setitimer(signal.ITIMER_REAL, 0.02)
+        try:
+            next(it)
+        except KeyboardInterrupt:
+            print(it, it.done, list(it), thread.is_alive())
+        go_on.set()
+        thread.join()
+        print(log)
+        print(list(pullit.iterate(lambda y: y(1), engine="thread")))
+        """
+    ) == "<pullit.PullIterator of producer, finished> True [] True\n[False, 'exit']\n[1]\n"
+
+
+def test_a_storm_of_signals_leaves_each_pull_usable_or_finished() -> None:
+    """Wherever an exception strikes: no hang, no PullExit at the consumer.
+
+    What strikes while a dropped iterator is being stopped goes to stderr.
+    """
+    script = """
+        import random, signal, time
+        import pullit
+
+        class Strike(Exception):
+            pass
+
+        def strike(*_):
+            if armed:
+                raise Strike
+
+        def numbers(yield_):
+            for n in range(100):
+                if not yield_(n):
+                    return
+
+        def nested(yield_):
+            for n in pullit.iterate(numbers):
+                if not yield_(n):
+                    return
+
+        def stubborn(yield_):
+            n = 0
+            while n < 100:
+                try:
+                    if not yield_(n):
+                        return
+                except Strike:
+                    pass
+                n += 1
+
+        armed = False
+        signal.signal(signal.SIGALRM, strike)
+        strikes = rounds = 0
+        random.seed(1)
+        end = time.monotonic() + 2
+        while time.monotonic() < end:
+            rounds += 1
+            it = pullit.iterate(random.choice([numbers, nested, stubborn]))
+            next_, stop = pullit.pull(random.choice([numbers, nested, stubborn]))
+            first, again = random.uniform(1e-5, 3e-4), random.uniform(3e-5, 3e-4)
+            signal.setitimer(signal.ITIMER_REAL, first, again)
+            try:
+                armed = True
+                try:
+                    for _ in it:
+                        next_()
+                finally:
+                    armed = False
+            except Strike:
+                strikes += 1
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            for finish in (lambda: list(it), it.close, next_, stop):
+                try:
+                    finish()  # what struck the producer is raised here
+                except Strike:
+                    pass
+            assert "finished" in repr(it), it
+            assert next_() == (None, False)
+        assert strikes > 10, strikes
+        """
+    assert run_script(script, quiet=False) == ""
+
+
+@pytest.mark.parametrize("options", [[], ["-X", "dev", "-W", "error"]])
+def test_14_at_exit_pulls_are_stopped_newest_first(options: list[str]) -> None:
+    """Also those that nobody dropped; quietly, and without a hang."""
+    assert run_script(
+        """
+        import pullit
+
+        def producer(name):
+            def seq(yield_):
+                try:
+                    yield_(1)
+                finally:
+                    print(name)
+            return seq
+
+        its = [pullit.iterate(producer(name)) for name in "ab"]
+        its += [pullit.iterate(producer(name), engine="thread") for name in "cd"]
+        pulled = pullit.pull(producer("e"))
+        unstarted = pullit.iterate(producer("f"))
+        for it in its:
+            next(it)
+        pulled.next()
+        """,
+        *options,
+    ) == "e\nd\nc\nb\na\n"

@@ -1,0 +1,130 @@
+"""Wrong uses of pullit: type-checked, never run.
+
+Each ignore here must be needed, in mypy and in basedpyright: a wrong use that is
+accepted is an error.
+"""
+
+from collections.abc import Callable
+
+import pullit
+from pullit import Pull, PullIterator, Seq, Seq2, generator, iterate, iterate2, pull, pull2
+
+
+def squares(yield_: Callable[[int], bool]) -> None: ...
+def items(yield_: Callable[[str, int], bool]) -> None: ...
+def takes_an_int(value: int) -> None: ...
+def takes_a_str(value: str) -> None: ...
+def takes_strings(it: PullIterator[str]) -> None: ...
+def takes_a_pull(p: Pull[str]) -> None: ...
+def takes_a_seq(seq: Seq[str]) -> None: ...
+def takes_a_seq2(seq2: Seq2[int, int]) -> None: ...
+def takes_nothing() -> None: ...
+def takes_two(yield_: Callable[[int], bool], start: int) -> None: ...
+
+
+def what_is_no_seq() -> None:
+    iterate(3)  # type: ignore[arg-type]
+    iterate(None)  # type: ignore[arg-type]
+    iterate([1, 2])  # type: ignore[arg-type]
+    iterate(takes_an_int)  # type: ignore[arg-type]
+    iterate(takes_nothing)  # type: ignore[arg-type]
+    iterate(takes_two)  # type: ignore[arg-type]
+    iterate(squares(print))  # type: ignore[func-returns-value, arg-type]
+    iterate(pull(squares))  # type: ignore[arg-type]
+    iterate2("ab")  # type: ignore[arg-type]
+    pull(3)  # type: ignore[arg-type]
+    pull2([("a", 1)])  # type: ignore[arg-type]
+    pullit.from_iterable(3)  # type: ignore[arg-type]
+
+
+def ones_for_pairs_and_pairs_for_ones() -> None:
+    iterate(items)  # type: ignore[arg-type]
+    iterate2(squares)  # type: ignore[arg-type]
+    pull(items)  # type: ignore[arg-type]
+    pull2(squares)  # type: ignore[arg-type]
+
+
+def engines() -> None:
+    iterate(squares, engine="threads")  # type: ignore[arg-type]
+    iterate2(items, engine=None)  # type: ignore[arg-type]
+    pull(squares, engine="gevent")  # type: ignore[arg-type]
+    pull2(items, engine="")  # type: ignore[arg-type]
+    iterate(squares, "thread")  # type: ignore[call-arg]
+    generator(engine="threads")  # type: ignore[call-overload]
+
+
+def values_of_another_type() -> None:
+    for v in iterate(squares):
+        takes_a_str(v)  # type: ignore[arg-type]
+    for k, v in iterate2(items):
+        takes_an_int(k)  # type: ignore[arg-type]
+        takes_a_str(v)  # type: ignore[arg-type]
+    takes_strings(iterate(squares))  # type: ignore[arg-type]
+    takes_a_pull(pull(squares))  # type: ignore[arg-type]
+    takes_a_seq(squares)  # type: ignore[arg-type]
+    takes_a_seq(pullit.from_iterable([1]))  # type: ignore[list-item]
+    takes_a_seq2(items)  # type: ignore[arg-type]
+
+
+def results_of_next() -> None:
+    next, stop = pull(squares)
+    v: int = next()  # type: ignore[assignment]
+    v, ok, more = next()  # type: ignore[misc]
+    v, ok = next()  # type: ignore[assignment]
+    match next():
+        case (s, True):
+            s.upper()  # type: ignore[attr-defined]
+        case (nothing, ok):
+            nothing + 1  # type: ignore[operator]
+    next(1)  # type: ignore[call-arg]
+    stop(1)  # type: ignore[call-arg]
+    next, stop, more = pull(squares)  # type: ignore[misc]
+    next2, stop2 = pull2(items)
+    v, ok = next2()  # type: ignore[misc]
+
+
+def iterators(it: PullIterator[int]) -> None:
+    it()  # type: ignore[operator]
+    it[0]  # type: ignore[index]
+    it.done()  # type: ignore[operator]
+    it.done = True  # type: ignore[misc]
+    print(it.frame.f_code)  # type: ignore[union-attr]
+    it.throw("so")  # type: ignore[call-overload]
+    it.stop()  # type: ignore[attr-defined]
+    with pull(squares) as p:
+        for v in p.next:  # type: ignore[attr-defined]
+            print(v)
+
+
+@generator
+def leaves(yield_: Callable[[int], bool], tree: list[int], *, depth: int = 0) -> None:
+    yield_("leaf")  # type: ignore[arg-type]
+
+
+@generator(engine="thread")
+def lines(yield_: Callable[[str], bool], path: str) -> None: ...
+
+
+def arguments_of_generators() -> None:
+    leaves()  # type: ignore[call-arg]
+    leaves(3)  # type: ignore[arg-type]
+    leaves([1], 2)  # type: ignore[call-arg]
+    leaves([1], depth="2")  # type: ignore[arg-type]
+    leaves([1], width=2)  # type: ignore[call-arg]
+    leaves(print, [1])  # type: ignore[arg-type, call-arg]
+    lines(3)  # type: ignore[arg-type]
+    lines()  # type: ignore[call-arg]
+    for v in leaves([1]):
+        takes_a_str(v)  # type: ignore[arg-type]
+
+
+@generator  # type: ignore[arg-type]
+def first_is_no_callable(tree: list[int]) -> None: ...
+
+
+@generator  # type: ignore[arg-type]
+def has_no_first() -> None: ...
+
+
+@generator(engine="thread")  # type: ignore[arg-type]
+def first_takes_two(yield_: Callable[[str, int], bool]) -> None: ...
