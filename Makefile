@@ -23,11 +23,13 @@ lint: $(VENV)/group-lint
 	$(RUN) -m ruff check
 	$(RUN) -m ruff format --check
 
-# --verifytypes asks whether a user's type checker would know every public type.
+# --verifytypes asks whether a user's type checker would know every public type. It
+# does not see editable installs, hence the PYTHONPATH.
 types: $(VENV)/group-types
 	$(RUN) -m mypy
-	$(RUN) -m basedpyright --project tests/typing
-	$(RUN) -m basedpyright --verifytypes pullit --ignoreexternal
+	$(RUN) -m basedpyright --pythonpath $(RUN) --project tests/typing
+	PYTHONPATH='$(CURDIR)' $(RUN) -m basedpyright --pythonpath $(RUN) \
+	    --verifytypes pullit --ignoreexternal
 
 check-all: test lint types demo
 

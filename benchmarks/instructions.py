@@ -75,7 +75,8 @@ WAYS: dict[str, Callable[[int], None]] = {
     "pull": pull,
 }
 
-LIGHT = "atexit, collections, contextvars, functools, greenlet, itertools, reprlib, threading, typing"
+LIGHT = "atexit, collections, contextvars, functools, greenlet, itertools, reprlib, typing"
+LIGHT += ", threading"
 IMPORTS = {
     "nothing": f"import {LIGHT}",
     "import dis": f"import {LIGHT}, dis",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from functools import partial
 from reprlib import repr as short_repr
 from typing import Any
@@ -53,7 +52,8 @@ def find_engine(name: str, engine: object) -> Any:
     """Return the engine of that name, or raise ValueError."""
     if isinstance(engine, str) and engine in engines:
         return engines[engine]
-    raise ValueError(f"{name}: unknown engine {engine!r}; there are {' and '.join(map(repr, engines))}")
+    known = " and ".join(map(repr, engines))
+    raise ValueError(f"{name}: unknown engine {engine!r}; there are {known}")
 
 
 def seq_name(seq: Any) -> str:

@@ -215,6 +215,6 @@ def test_15_tasks_of_one_loop_may_each_pull() -> None:
         return got
 
     async def main() -> list[list[str]]:
-        return await asyncio.gather(consume("a"), consume("b"))
+        return list(await asyncio.gather(consume("a"), consume("b")))
 
     assert asyncio.run(main()) == [["a0", "a1", "a2"], ["b0", "b1", "b2"]]

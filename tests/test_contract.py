@@ -98,7 +98,7 @@ def test_03_after_the_end_it_stays_ended(engine: Engine, ending: str) -> None:
             assert next_() == (None, False)
             assert list(it) == []
     finally:
-        greenlet.settrace(None)  # type: ignore[arg-type]
+        greenlet.settrace(None)
     assert switches == []
     assert in_thread(lambda: next_()) is None
     assert isinstance(in_thread(lambda: next(it)), StopIteration)
@@ -328,7 +328,7 @@ def test_06_greenlet_exit_ends_seq_as_a_return_does(engine: Engine) -> None:
 
 CALLS: dict[str, Callable[[PullIterator[Any]], object]] = {
     "next": next,
-    "for": lambda it: [v for v in it],
+    "for": lambda it: [v + 0 for v in it],
     "map": lambda it: list(map(str, it)),
     "islice": lambda it: list(islice(it, 1)),
     "send": lambda it: it.send(1),
@@ -340,7 +340,7 @@ CALLS: dict[str, Callable[[PullIterator[Any]], object]] = {
 @pytest.mark.parametrize("call", CALLS)
 def test_07_20_a_call_from_inside_seq_is_refused_and_harmless(engine: Engine, call: str) -> None:
     """PullError inside seq; caught there, the iteration goes on."""
-    texts = []
+    texts: list[str] = []
 
     def producer(yield_: Callable[[int], Any]) -> str:
         for n in range(3):
@@ -501,7 +501,13 @@ def test_10_an_error_goes_to_the_last_caller() -> None:
     """Not to the greenlet that started seq."""
     it = pullit.iterate(failing(KeyError("boom"), 1))
     got: list[object] = []
-    first = greenlet.greenlet(lambda: (got.append(next(it)), greenlet.getcurrent().parent.switch()))
+
+    def take_one_and_wait() -> None:
+        got.append(next(it))
+        main.switch()
+
+    main = greenlet.getcurrent()
+    first = greenlet.greenlet(take_one_and_wait)
     first.switch()
 
     def second() -> None:
@@ -571,8 +577,9 @@ def test_12_none_and_falsy_values_are_ordinary(engine: Engine) -> None:
     seq = pullit.from_iterable(values)
     assert list(pullit.iterate(seq, engine=engine)) == values
     next_, _ = pullit.pull(seq, engine=engine)
-    assert [next_() for _ in range(len(values) + 1)] == [*((v, True) for v in values), (None, False)]
-    pairs: Any = lambda yield_: [yield_(v, None) for v in values]  # noqa: E731
+    assert [next_() for _ in values] == [(v, True) for v in values]
+    assert next_() == (None, False)
+    pairs: Any = lambda yield_: [yield_(v, None) for v in values]
     next2, _ = pullit.pull2(pairs, engine=engine)
     assert [next2() for _ in values] == [(v, None, True) for v in values]
     assert next2() == (None, None, False)

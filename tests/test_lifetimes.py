@@ -128,7 +128,7 @@ def test_14_a_raised_error_keeps_nothing_once_it_is_handled(engine: Engine) -> N
             it = pullit.iterate(producer, engine=engine)
             next(it)
             with pytest.raises((KeyError, ValueError)):
-                finish(it)  # type: ignore[operator]
+                finish(it)
         assert [watch() for watch in watches] == [None, None, None]
     finally:
         gc.enable()

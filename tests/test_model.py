@@ -572,7 +572,7 @@ acts = weighted(
 def calls(face: Face, safe: bool) -> S:
     """What a consumer does with its pull."""
     safely = st.just(True) if safe else st.booleans()
-    some = [
+    some: list[tuple[int, S]] = [
         (12, st.builds(Call, st.just("next"), safe=safely)),
         (1, st.builds(Call, st.just("stop"), safe=safely)),
         (1, st.builds(Call, st.just("yield_"), values, safely)),
@@ -588,7 +588,7 @@ def calls(face: Face, safe: bool) -> S:
 
 def statements(faces: list[Face], depth: int, child: Face | None = None) -> S:
     """What a producer does; also what a consumer does with *child*."""
-    some = [(4, acts)]
+    some: list[tuple[int, S]] = [(4, acts)]
     if child:
         some += [(4, calls(child, safe=False))]
     if depth:
@@ -620,7 +620,7 @@ repeatable = settings(
     derandomize=True,
     database=None,
     deadline=None,
-    max_examples=400,
+    max_examples=200,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 

@@ -109,8 +109,9 @@ def test_18_with_the_thread_engine_it_works() -> None:
 
 def test_21_a_signal_interrupts_a_waiting_next_at_once() -> None:
     """The pull is over, and the producer is told to stop at its next yield_."""
-    assert run_script(
-        """
+    assert (
+        run_script(
+            """
         import signal, threading
         import pullit
 
@@ -143,7 +144,9 @@ def test_21_a_signal_interrupts_a_waiting_next_at_once() -> None:
         print(log)
         print(list(pullit.iterate(lambda y: y(1), engine="thread")))
         """
-    ) == "<pullit.PullIterator of producer, finished> True [] True\n[False, 'exit']\n[1]\n"
+        )
+        == "<pullit.PullIterator of producer, finished> True [] True\n[False, 'exit']\n[1]\n"
+    )
 
 
 def test_a_storm_of_signals_leaves_each_pull_usable_or_finished() -> None:
@@ -218,8 +221,9 @@ def test_a_storm_of_signals_leaves_each_pull_usable_or_finished() -> None:
 @pytest.mark.parametrize("options", [[], ["-X", "dev", "-W", "error"]])
 def test_14_at_exit_pulls_are_stopped_newest_first(options: list[str]) -> None:
     """Also those that nobody dropped; quietly, and without a hang."""
-    assert run_script(
-        """
+    assert (
+        run_script(
+            """
         import pullit
 
         def producer(name):
@@ -238,5 +242,7 @@ def test_14_at_exit_pulls_are_stopped_newest_first(options: list[str]) -> None:
             next(it)
         pulled.next()
         """,
-        *options,
-    ) == "e\nd\nc\nb\na\n"
+            *options,
+        )
+        == "e\nd\nc\nb\na\n"
+    )
