@@ -10,8 +10,9 @@ from types import FrameType, MethodType, TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, NoReturn, ParamSpec, overload
 
 from pullit._errors import PullError, trim
-from pullit._loop import Puller, drive
+from pullit._loop import drive
 from pullit._pull import leave, refuse_copy
+from pullit._puller import Puller
 from pullit._seq import check_seq, find_engine, seq_name
 from pullit._types import Engine, K, Seq, Seq2, T, T_co, V
 

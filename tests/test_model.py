@@ -17,12 +17,12 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 import reference
 from greenlet import GreenletExit
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import pullit
 from pullit import PullError, PullExit
-from pullit._loop import EXITS, live
+from pullit._puller import EXITS, live
 from pullit._types import Engine
 
 Task: TypeAlias = Generator[Any, Any, Any]
@@ -616,6 +616,27 @@ def programs(faces: list[Face]) -> st.SearchStrategy[Nest]:
     return st.one_of(*(nest(face, block(calls(face, safe=True), 1, 8), faces, 3) for face in faces))
 
 
+# Programs that chance seldom finds.
+
+heedless = (Yield(1, heedless=True), Yield(2, heedless=True))
+next_and_stop = (Call("next"), Call("stop"), Call("next"))
+chained = Nest("pull", (Try(heedless, "pull", (Raise("boom", chained=True),), ()),), next_and_stop)
+in_finally = Nest("pull", (Try(heedless, "boom", (), (Raise("boom"),)),), next_and_stop)
+swallowed = Nest("pull", (Try(heedless, "pull", heedless, ()), *heedless), next_and_stop)
+outer_in_inner = Nest(
+    "pull", (Nest("pull", (Yield(1, 1), Yield(2), Yield(3, 1)), (Relay(),)),), (Call("next"),) * 5
+)
+outer_in_dropped = Nest(
+    "pull",
+    (
+        Nest(
+            "pull", (Yield(1, heedless=True), Yield(2, 1), Yield(3, 1)), (Call("next"),), drop=True
+        ),
+    ),
+    next_and_stop,
+)
+
+
 repeatable = settings(
     derandomize=True,
     database=None,
@@ -626,6 +647,11 @@ repeatable = settings(
 
 
 @repeatable
+@example(program=chained)
+@example(program=in_finally)
+@example(program=swallowed)
+@example(program=outer_in_inner)
+@example(program=outer_in_dropped)
 @given(program=programs(["pull", "iterate"]))
 def test_pulls_do_what_the_model_does(engine: Engine, program: Nest) -> None:
     """Random programs log the same on pullit and on the model."""
@@ -633,6 +659,11 @@ def test_pulls_do_what_the_model_does(engine: Engine, program: Nest) -> None:
 
 
 @repeatable
+@example(program=chained)
+@example(program=in_finally)
+@example(program=swallowed)
+@example(program=outer_in_inner)
+@example(program=outer_in_dropped)
 @given(program=programs(["pull"]))
 def test_pull_is_indistinguishable_from_the_plain_one(engine: Engine, program: Nest) -> None:
     """Random programs log the same on pullit and on the plain pull."""
