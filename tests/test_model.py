@@ -622,7 +622,7 @@ heedless = (Yield(1, heedless=True), Yield(2, heedless=True))
 next_and_stop = (Call("next"), Call("stop"), Call("next"))
 chained = Nest("pull", (Try(heedless, "pull", (Raise("boom", chained=True),), ()),), next_and_stop)
 in_finally = Nest("pull", (Try(heedless, "boom", (), (Raise("boom"),)),), next_and_stop)
-swallowed = Nest("pull", (Try(heedless, "pull", heedless, ()), *heedless), next_and_stop)
+swallowed = Nest("pull", (Try(heedless, "pull", (), ()),) * 8, next_and_stop)
 outer_in_inner = Nest(
     "pull", (Nest("pull", (Yield(1, 1), Yield(2), Yield(3, 1)), (Relay(),)),), (Call("next"),) * 5
 )
