@@ -6,6 +6,7 @@ gives a value each time it is asked; the push iterator waits meanwhile, inside
 ``yield_``, however deep in calls, C code included.
 """
 
+from pullit._callback import from_callback
 from pullit._combine import from_iterable
 from pullit._errors import PullError, PullExit, WrongThreadError
 from pullit._iterator import PullIterator, generator, iterate, iterate2
@@ -23,6 +24,7 @@ __all__ = [
     "Seq",
     "Seq2",
     "WrongThreadError",
+    "from_callback",
     "from_iterable",
     "generator",
     "iterate",

@@ -39,6 +39,15 @@ def trim(error: BaseException) -> BaseException:
     return error.with_traceback(traceback)
 
 
+def raise_if(error: BaseException | None) -> None:
+    """Raise *error*, if there is one, and keep it in no frame of its own traceback."""
+    try:
+        if error:
+            raise error
+    finally:
+        del error
+
+
 def chain(error: BaseException, earlier: BaseException) -> BaseException:
     """Return *error* with *earlier* as the oldest of its contexts."""
     oldest, seen = error, {id(earlier)}

@@ -51,7 +51,7 @@ class PullIterator(Base[T_co]):
             if value is not None:
                 raise TypeError(f"{self.p.name}: cannot send to {self!r}; call next first")
             return next(self)
-        return self.deliver("send", lambda: value)
+        return self.deliver("send", partial(self.p.say, value))
 
     @overload
     def throw(

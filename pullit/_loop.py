@@ -9,6 +9,7 @@ from typing import Any
 
 from pullit._coro import forward
 from pullit._errors import chain
+from pullit._guard import is_guarded
 from pullit._puller import Puller
 
 
@@ -47,19 +48,21 @@ def drive(p: Puller) -> Callable[[Callable[[], bool]], Callable[[], Any]]:
     refuse = p.refuse
     consumer: Any = None  # who called next last, ...
     caller: Any = None  # ... or None, so that the next call is looked at
-    producer: Any = None  # who called yield_ last, or None, likewise
+    producer: Any = None  # who called yield_ last, ...
+    yielder: Any = None  # ... or None, so that its next call is looked at
     yield_next = False  # a next is yet unmatched by a yield; Go's name
     order: Callable[[], Any] | None = None  # what yield_ does when send, throw, stop resume it
     loop: Iterator[Any] = iter(())
     resume: Any = None
 
     def yield_(value: Any, /) -> Any:
-        nonlocal caller, order, producer, yield_next
-        if not yield_next or getcurrent() is not producer:
+        nonlocal caller, order, producer, yield_next, yielder
+        if not yield_next or getcurrent() is not yielder:
             caller = None
             if not p.accept(yield_next):
                 return False
             producer = getcurrent()
+            yielder = None if is_guarded(producer) else producer
         yield_next = False
         p.__next__ = resume
         consumer.switch(value)  # coroswitch, inline
@@ -70,14 +73,15 @@ def drive(p: Puller) -> Callable[[Callable[[], bool]], Callable[[], Any]]:
             return answer()
         finally:
             if p.done:
-                producer = None
+                yielder = None  # every later call comes too late
 
     def run_loop() -> Generator[Any, Any, Any]:
-        nonlocal caller, consumer, order, producer, yield_next
+        nonlocal caller, consumer, order, producer, yield_next, yielder
         while True:
             if getcurrent() is not caller:
-                consumer = p.enter()
-                producer = producer or p.root
+                consumer = p.enter(producer)
+                if producer is None:
+                    producer = yielder = p.root
                 if p.foreign:
                     order = p.say_stop
                 caller = consumer
@@ -88,7 +92,7 @@ def drive(p: Puller) -> Callable[[Callable[[], bool]], Callable[[], Any]]:
                 while yield_next:  # that was no yield: the end, or not our switch
                     if p.coro.gp is None or p.root.dead:
                         yield_next = False
-                        caller = consumer = producer = None
+                        caller = consumer = producer = yielder = None
                         return p.finish()
                     value = forward(p.root, value)
             except BaseException as e:
@@ -110,7 +114,7 @@ def drive(p: Puller) -> Callable[[Callable[[], bool]], Callable[[], Any]]:
         Either the consumer *waited* for seq, or its value was just there: it is
         lost, as a generator's would be.
         """
-        nonlocal order, producer
+        nonlocal order, producer, yielder
         if p.abandoned and p.coro.gp is not None:
             # On threads we do not wait (contract 21), nor will seq's end wake us.
             p.coro.gp = None
@@ -127,7 +131,7 @@ def drive(p: Puller) -> Callable[[Callable[[], bool]], Callable[[], Any]]:
             # seq waits in a switch that is not ours, and is not to yield again.
             p.done = True
             throw = partial(p.root.throw, p.exit("its consumer was interrupted"))
-            producer = SimpleNamespace(switch=throw)
+            producer, yielder = SimpleNamespace(switch=throw), None
         try:
             p.stop()
         except BaseException as e:
@@ -149,6 +153,10 @@ def drive(p: Puller) -> Callable[[Callable[[], bool]], Callable[[], Any]]:
                 else:
                     order = bool
                 parked.switch()
+
+    def look() -> None:
+        nonlocal caller, yielder
+        caller = yielder = None
 
     def renew() -> None:
         nonlocal loop, resume
@@ -181,5 +189,5 @@ def drive(p: Puller) -> Callable[[Callable[[], bool]], Callable[[], Any]]:
 
         return next
 
-    p.deliver, p.main, p.renew = deliver, main, renew
+    p.deliver, p.look, p.main, p.renew = deliver, look, main, renew
     return make_next

@@ -13,16 +13,26 @@ from typing import Any
 import greenlet
 
 from pullit._coro import Coro, adopt, newcoro
-from pullit._errors import PullError, PullExit, WrongThreadError, chain, is_ours, trim
+from pullit._errors import (
+    PullError,
+    PullExit,
+    WrongThreadError,
+    chain,
+    is_ours,
+    raise_if,
+    trim,
+)
+from pullit._guard import OrderError, check_order, note_sent, note_told
 from pullit._seq import check_seq, find_engine, seq_name, thread_name
 
 # How often a producer that goes on after it was told to stop gets PullExit,
 # before it is left to drain to its own end, as in Go.
 EXITS = 5
 
-# The pulls that are started and not over, oldest first. They are kept here without
-# the handles that their users hold, so that a dropped handle still stops its pull.
-live: dict[Puller, None] = {}
+# The pulls that are started and not over, oldest first, by their coroutine. They are
+# kept here without the handles that their users hold, so that a dropped handle still
+# stops its pull.
+live: dict[Any, Puller] = {}
 
 # What runs when a finished iterator is asked: the end, for ever, in C.
 over = iter(()).__next__
@@ -54,6 +64,7 @@ class Puller:
         "foreign",
         "label",
         "lock",
+        "look",
         "main",
         "name",
         "pairs",
@@ -71,6 +82,7 @@ class Puller:
     deliver: Callable[..., Any]  # (call, answer)
     done: bool
     ended: bool
+    look: Callable[[], object]
     main: Callable[[], object]
     renew: Callable[[], object]
     returned: bool
@@ -115,18 +127,20 @@ class Puller:
             self.renew()
         return self
 
-    def enter(self) -> Any:
+    def enter(self, producer: Any) -> Any:
         """Return the running coroutine as the consumer: the slow part of the loop.
 
         Starts seq, or sees to it that another coroutine asks than the last time.
+        *producer* is whom the loop will resume.
         """
         me = self.engine.getcurrent()
         if self.coro is None:
             self.thread = get_ident()
             self.coro = newcoro(self.main, self.engine)
             self.root = self.coro.gp
-            live[self] = None
+            live[self.root] = self
         self.check_thread("next")
+        check_order(self.name, producer)
         try:
             adopt(self.root, me)
         except ValueError as e:
@@ -172,12 +186,19 @@ class Puller:
                 f"{self.name}: yield_ called again before next; {self.describe()} is"
                 " suspended in its last call of it: only the producer may call yield_"
             )
+        note_told(self.next_exit)
         if not self.told:
             self.told = True
-        elif self.exits < EXITS:
-            self.exits += 1
-            raise self.exit("yield_ called after it answered False; return instead")
+        else:
+            raise_if(self.next_exit())
         return False
+
+    def next_exit(self) -> PullExit | None:
+        """Return the PullExit for a producer that goes on, or None when it had enough."""
+        if self.exits == EXITS:
+            return None
+        self.exits += 1
+        return self.exit("yield_ called after it answered False; return instead")
 
     def exit(self, text: str) -> PullExit:
         """Return a PullExit that this pull knows as its own."""
@@ -225,9 +246,10 @@ class Puller:
         """Note that it is over, and let go of seq and of every cycle."""
         self.label = self.describe()
         self.done = self.ended = True
-        self.__next__ = self.deliver = self.main = self.renew = over
+        self.__next__ = self.deliver = self.look = self.main = self.renew = over
+        root = self.root
         self.seq = self.coro = self.root = None
-        live.pop(self, None)
+        live.pop(root, None)
 
     def stop(self) -> Any:
         """Make seq return, and return what it did. See pull."""
@@ -249,16 +271,25 @@ class Puller:
 
     def drop(self) -> None:
         """Stop seq, because nobody can ask for its values any more."""
-        if self.state() != "running" and (self in live or not self.coro):
+        if self.state() != "running" and (self.root in live or not self.coro):
             try:
                 self.stop()
-            finally:
-                self.stop()  # a signal's exception may have come before the first
+            except OrderError as e:
+                e.later.dropped.append(self)  # it is stopped as soon as that is safe
+            except BaseException:
+                self.stop()  # if a signal's exception came before seq was told
+                raise
 
     def say_stop(self) -> bool:
         """What stop has the pending `yield_` do."""
         self.done = self.told = True
+        note_told(self.next_exit)
         return False
+
+    def say(self, value: Any) -> Any:
+        """What send has the pending `yield_` do."""
+        note_sent()
+        return value
 
     def refuse(self, call: str = "next") -> Any:
         """What a call for the next value runs while seq does."""
@@ -307,13 +338,26 @@ class Puller:
         return frame
 
 
+def look_again(coroutine: Any) -> None:
+    """Have every pull that *coroutine* may yield to look at its next `yield_`."""
+    ancestor, found = coroutine, False
+    while ancestor is not None:
+        if ancestor in live:
+            live[ancestor].look()
+            found = True
+        ancestor = ancestor.parent
+    if not found:  # a hub's greenlet, say; it may be any one's helper
+        for p in list(live.values()):
+            p.look()
+
+
 def stop_all() -> None:
     """Stop what is suspended when the interpreter exits, newest first.
 
     Later there are neither greenlets nor threads to run it on: what a dropped
     handle would then wait for never comes.
     """
-    for p in reversed(list(live)):
+    for p in reversed(list(live.values())):
         if p.engine is not greenlet or p.thread == get_ident():
             try:
                 p.drop()

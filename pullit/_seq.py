@@ -14,29 +14,33 @@ from pullit._coro import engines
 GENERATOR, ASYNC = 0x20, 0x80 | 0x200
 
 
-def check_seq(name: str, seq: object) -> None:
+def check_seq(
+    name: str,
+    seq: object,
+    what: str = "seq",
+    kind: str = "a push iterator, a function that takes yield_",
+) -> None:
     """Raise TypeError if *seq* cannot be a push iterator (contract 22).
 
     A generator function and an async function could be called, but would only
     return an object that nobody runs: an empty iteration, in silence.
     """
-    must = f"{name}: seq must be a push iterator, a function that takes yield_, not "
+    must = f"{name}: {what} must be {kind}, not "
     if not callable(seq):
-        what = f"{type(seq).__name__} {short_repr(seq)}"
         advice = "pass a function that calls yield_(value) for each value"
-        if hasattr(type(seq), "__iter__"):
+        if what == "run":
+            advice = "pass a function that calls the API with the callback that it is given"
+        elif hasattr(type(seq), "__iter__"):
             advice = "for an iterable, pass pullit.from_iterable(it)"
-        raise TypeError(f"{must}{what}; {advice}")
+        raise TypeError(f"{must}{type(seq).__name__} {short_repr(seq)}; {advice}")
     flags = code_flags(seq)
     if flags & GENERATOR:
-        raise TypeError(
-            f"{must}generator function {seq_name(seq)}; pass"
-            f" pullit.from_iterable({seq_name(seq)}(...)), or call yield_ in it, not yield"
-        )
+        advice = "call yield_ in it, not yield"
+        if what == "seq":
+            advice = f"pass pullit.from_iterable({seq_name(seq)}(...)), or {advice}"
+        raise TypeError(f"{must}generator function {seq_name(seq)}; {advice}")
     if flags & ASYNC:
-        raise TypeError(
-            f"{must}async function {seq_name(seq)}; pass a plain function that calls yield_"
-        )
+        raise TypeError(f"{must}async function {seq_name(seq)}; pass a plain function")
 
 
 def code_flags(function: Any) -> int:

@@ -65,10 +65,10 @@ class Generates:
             "generator function generates; pass pullit.from_iterable(generates(...)),"
             " or call yield_ in it, not yield",
         ),
-        (awaits, "async function awaits; pass a plain function that calls yield_"),
+        (awaits, "async function awaits; pass a plain function"),
         (
             generates_async,
-            "async function generates_async; pass a plain function that calls yield_",
+            "async function generates_async; pass a plain function",
         ),
         (
             partial(generates),

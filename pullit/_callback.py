@@ -1,0 +1,276 @@
+"""from_callback: an API that calls back, as a push iterator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any, Generic, overload
+
+from greenlet import getcurrent
+
+from pullit._errors import PullExit, chain, raise_if
+from pullit._guard import Call, Exit, Guard, calls, guards, out_of_order
+from pullit._puller import EXITS, live, look_again
+from pullit._seq import check_seq, seq_name
+from pullit._types import Seq, T
+
+UNSET: Any = object()
+
+
+@overload
+def from_callback(
+    run: Callable[[Callable[..., Any]], object],
+    *,
+    pack: Callable[..., T],
+    reply: Callable[..., Any] | None = None,
+    stop_reply: Any = ...,
+    stop_errors: tuple[type[BaseException], ...] = (),
+    interleave: bool = False,
+) -> Seq[T]: ...
+@overload
+def from_callback(
+    run: Callable[[Callable[[T], Any]], object],
+    *,
+    pack: None = None,
+    reply: Callable[..., Any] | None = None,
+    stop_reply: Any = ...,
+    stop_errors: tuple[type[BaseException], ...] = (),
+    interleave: bool = False,
+) -> Seq[T]: ...
+@overload
+def from_callback(
+    run: Callable[[Callable[..., Any]], object],
+    *,
+    pack: None = None,
+    reply: Callable[..., Any] | None = None,
+    stop_reply: Any = ...,
+    stop_errors: tuple[type[BaseException], ...] = (),
+    interleave: bool = False,
+) -> Seq[Any]: ...
+def from_callback(
+    run: Any,
+    *,
+    pack: Any = None,
+    reply: Any = None,
+    stop_reply: Any = UNSET,
+    stop_errors: tuple[type[BaseException], ...] = (),
+    interleave: bool = False,
+) -> Any:
+    """Return a push iterator over the calls that an API makes to a callback.
+
+    *run* takes the callback and calls the API with it:
+
+        >>> from pullit import from_callback, iterate
+        >>> import re
+        >>> seq = from_callback(lambda callback: re.sub("[0-9]+", callback, "a1b22"))
+        >>> it = iterate(seq)
+        >>> for match in it:
+        ...     print(match[0])
+        1
+        22
+
+    Each call is one value: its sole positional argument, else the tuple of them,
+    else what *pack* makes of the call's arguments. The API then waits, inside the
+    callback, until the next value is asked for. It gets back what the consumer
+    sends, else *reply* of the call's arguments, else None:
+
+        >>> it = iterate(seq)
+        >>> match = next(it)
+        >>> while not it.done:
+        ...     try:
+        ...         match = it.send(f"<{match[0]}>")
+        ...     except StopIteration:
+        ...         print(it.result)
+        a<1>b<22>
+
+    Told to stop, the callback raises PullExit through the API, again in later
+    calls if the API swallows it, and after five it lets the API come to its own
+    end. With *stop_reply* it returns that value instead, or raises it if it is an
+    exception. An error with which the API reports that it was stopped is not one
+    to be raised by ``close``: such are those raised from PullExit, and those
+    named by *stop_errors*.
+
+    An error that *pack* or *reply* raises goes through the API, and arrives at
+    the consumer even if the API swallows it. So does the TypeError of a call
+    with keyword arguments where there is no *pack*.
+
+    Native libraries crash when two of their calls are suspended and do not end
+    newest first. With the greenlet engine it is therefore an error, PullError,
+    to resume or stop one while a later one is suspended. *interleave* says that
+    the API survives it.
+    """
+    check_seq("pullit.from_callback", run, "run", "a function of one argument, the callback")
+    return CallbackSeq(run, pack, reply, stop_reply, stop_errors, interleave)
+
+
+class CallbackSeq(Generic[T]):
+    """What from_callback returns."""
+
+    def __init__(
+        self,
+        run: Callable[[Callable[..., Any]], object],
+        pack: Callable[..., T] | None,
+        reply: Callable[..., Any] | None,
+        stop_reply: Any,
+        stop_errors: tuple[type[BaseException], ...],
+        interleave: bool,
+    ) -> None:
+        self.run = run
+        self.pack = pack
+        self.reply = reply
+        self.stop_reply = stop_reply
+        self.stop_errors = stop_errors
+        self.interleave = interleave
+        self.__qualname__ = f"from_callback({seq_name(run)})"
+
+    def __repr__(self) -> str:
+        return f"pullit.{self.__qualname__}"
+
+    def __call__(self, yield_: Callable[[T], Any], /) -> object:
+        running = Running(self, yield_)
+        with nullcontext() if self.interleave else Guard(self.__qualname__) as guard:
+            running.guard = guard
+            if guard:
+                look_again(guard.coroutine)
+
+            # A plain function: ctypes, scipy and others look at what they call.
+            def callback(*args: Any, **kwargs: Any) -> Any:
+                return running.callback(args, kwargs)
+
+            return running.run(callback)
+
+    def value(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Make one value of the arguments of a call."""
+        if self.pack:
+            return self.pack(*args, **kwargs)
+        if kwargs:
+            raise TypeError(
+                f"pullit.from_callback: {seq_name(self.run)} calls back with keyword"
+                f" arguments, {', '.join(kwargs)}; say what they make by pack, for example"
+                " pack=lambda *args, **kwargs: (args, kwargs)"
+            )
+        return args[0] if len(args) == 1 else args
+
+
+class Running:
+    """A run of the API, and what its callback knows."""
+
+    __slots__ = ("error", "exits", "guard", "pulled", "seq", "stopped", "yield_")
+
+    def __init__(self, seq: CallbackSeq[Any], yield_: Callable[[Any], Any]) -> None:
+        self.seq = seq
+        self.yield_ = yield_
+        self.guard: Guard | None = None
+        self.stopped = False  # we were told to stop, ...
+        self.pulled = False  # ... by a pull
+        self.exits = 0  # PullExits raised where no pull counts them
+        self.error: BaseException | None = None  # of pack or reply, for the consumer
+
+    def callback(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """What the API calls, and waits in."""
+        try:
+            answer = self.answer(args, kwargs)
+        finally:
+            self.check_order()
+        return answer
+
+    def answer(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Yield the value of a call; return what the API gets, or raise it."""
+        seq = self.seq
+        if self.error:
+            raise self.error
+        try:
+            value = seq.value(args, kwargs)
+        except BaseException as e:
+            self.error = e
+            raise
+        try:
+            answer, call = self.ask(value)
+        except PullExit:
+            self.stopped = self.pulled = True
+            if seq.stop_reply is UNSET:
+                raise
+            return self.stop(None)
+        if call.told or (answer is False and not call.sent):
+            self.stopped, self.pulled = True, call.told is not None
+            return self.stop(call.told or self.next_exit)
+        if call.sent or not (answer is True or answer is None):
+            return answer
+        try:
+            return seq.reply(*args, **kwargs) if seq.reply else None
+        except BaseException as e:
+            self.error = e
+            raise
+
+    def ask(self, value: Any) -> tuple[Any, Call]:
+        """Call yield_; return its answer, and by what it was resumed."""
+        me = getcurrent()
+        before, call = calls.get(me), Call()
+        calls[me] = call
+        try:
+            return self.yield_(value), call
+        finally:
+            if before:
+                calls[me] = before
+            else:
+                del calls[me]
+
+    def stop(self, exit: Exit | None) -> Any:
+        """Tell the API to stop, as the user has said, or by a PullExit while there is one."""
+        reply = self.seq.stop_reply
+        if reply is UNSET:
+            return raise_if(exit and exit())
+        if isinstance(reply, BaseException) or is_exception_class(reply):
+            raise reply
+        return reply
+
+    def next_exit(self) -> PullExit | None:
+        """Return a PullExit for an API that runs in no pull, or None when it had enough."""
+        self.exits += 1
+        return PullExit("pullit.from_callback: told to stop") if self.exits <= EXITS else None
+
+    def check_order(self) -> None:
+        """Before native code goes on: nothing that began in this call may be suspended.
+
+        It would be a walk that the call has started, and has not finished. We stop
+        it, and say so.
+        """
+        stack = guards.stack
+        if self.guard and self.guard in stack and stack[-1] is not self.guard:
+            later = stack[-1]
+            while stack[-1] is not self.guard and stack[-1].coroutine in live:
+                live[stack[-1].coroutine].stop()
+            raise out_of_order("pullit.from_callback", self.guard, later)
+
+    def run(self, callback: Callable[..., Any]) -> object:
+        """Run the API; what reports only that it was stopped is no error."""
+        try:
+            result = self.seq.run(callback)
+        except BaseException as e:
+            if self.error and e is not self.error:
+                chain(e, self.error)
+            if not self.stopped or not self.reports_stop(e):
+                raise
+            if not self.pulled:
+                return None
+            raise PullExit("pullit.from_callback: the API was stopped") from e
+        if self.error:
+            raise self.error
+        return result
+
+    def reports_stop(self, error: BaseException | None) -> bool:
+        """Tell whether *error* comes of our telling the API to stop."""
+        reply = self.seq.stop_reply
+        if isinstance(error, self.seq.stop_errors):
+            return True
+        while error is not None:
+            if isinstance(error, PullExit) or error is reply:
+                return True
+            if is_exception_class(reply) and isinstance(error, reply):
+                return True
+            error = error.__cause__
+        return False
+
+
+def is_exception_class(value: object) -> bool:
+    return isinstance(value, type) and issubclass(value, BaseException)
