@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext
-from typing import Any, Generic, overload
+from typing import Any, overload
 
 from greenlet import getcurrent
 
@@ -103,13 +102,13 @@ def from_callback(
     return CallbackSeq(run, pack, reply, stop_reply, stop_errors, interleave)
 
 
-class CallbackSeq(Generic[T]):
+class CallbackSeq:
     """What from_callback returns."""
 
     def __init__(
         self,
         run: Callable[[Callable[..., Any]], object],
-        pack: Callable[..., T] | None,
+        pack: Callable[..., Any] | None,
         reply: Callable[..., Any] | None,
         stop_reply: Any,
         stop_errors: tuple[type[BaseException], ...],
@@ -126,18 +125,14 @@ class CallbackSeq(Generic[T]):
     def __repr__(self) -> str:
         return f"pullit.{self.__qualname__}"
 
-    def __call__(self, yield_: Callable[[T], Any], /) -> object:
+    def __call__(self, yield_: Callable[[Any], Any], /) -> object:
         running = Running(self, yield_)
-        with nullcontext() if self.interleave else Guard(self.__qualname__) as guard:
+        if self.interleave:
+            return running.run()
+        with Guard(self.__qualname__) as guard:
             running.guard = guard
-            if guard:
-                look_again(guard.coroutine)
-
-            # A plain function: ctypes, scipy and others look at what they call.
-            def callback(*args: Any, **kwargs: Any) -> Any:
-                return running.callback(args, kwargs)
-
-            return running.run(callback)
+            look_again(guard.coroutine)
+            return running.run()
 
     def value(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Make one value of the arguments of a call."""
@@ -157,7 +152,7 @@ class Running:
 
     __slots__ = ("error", "exits", "guard", "pulled", "seq", "stopped", "yield_")
 
-    def __init__(self, seq: CallbackSeq[Any], yield_: Callable[[Any], Any]) -> None:
+    def __init__(self, seq: CallbackSeq, yield_: Callable[[Any], Any]) -> None:
         self.seq = seq
         self.yield_ = yield_
         self.guard: Guard | None = None
@@ -242,8 +237,13 @@ class Running:
                 live[stack[-1].coroutine].stop()
             raise out_of_order("pullit.from_callback", self.guard, later)
 
-    def run(self, callback: Callable[..., Any]) -> object:
+    def run(self) -> object:
         """Run the API; what reports only that it was stopped is no error."""
+
+        # A plain function: ctypes, scipy and others look at what they call.
+        def callback(*args: Any, **kwargs: Any) -> Any:
+            return self.callback(args, kwargs)
+
         try:
             result = self.seq.run(callback)
         except BaseException as e:

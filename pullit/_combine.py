@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from reprlib import repr as short_repr
-from typing import Any, Generic
+from typing import Any
 
 from pullit._types import Seq, T
 
@@ -27,15 +27,15 @@ def from_iterable(iterable: Iterable[T]) -> Seq[T]:
     return IterableSeq(iterable)
 
 
-class IterableSeq(Generic[T]):
+class IterableSeq:
     """The Seq of an iterable."""
 
     __slots__ = ("iterable",)
 
-    def __init__(self, iterable: Iterable[T]) -> None:
+    def __init__(self, iterable: Iterable[Any]) -> None:
         self.iterable = iterable
 
-    def __call__(self, yield_: Callable[[T], Any], /) -> None:
+    def __call__(self, yield_: Callable[[Any], Any], /) -> None:
         iterator = iter(self.iterable)
         try:
             for value in iterator:

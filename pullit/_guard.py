@@ -11,17 +11,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 from greenlet import getcurrent
 
 from pullit._errors import PullError
-
-
-class Dropped(Protocol):
-    """What waits for its turn to be stopped: a pull that was dropped out of order."""
-
-    def drop(self) -> None: ...
 
 
 class Guard:
@@ -32,7 +26,7 @@ class Guard:
     def __init__(self, name: str) -> None:
         self.name = name
         self.coroutine = getcurrent()
-        self.dropped: list[Dropped] = []
+        self.dropped: list[Any] = []  # pulls to be stopped after this
 
     def __enter__(self) -> Guard:
         guards.stack.append(self)
