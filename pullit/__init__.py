@@ -7,7 +7,8 @@ gives a value each time it is asked; the push iterator waits meanwhile, inside
 """
 
 from pullit._callback import from_callback
-from pullit._combine import from_iterable
+from pullit._combine import equal, merge, zip, zip_longest
+from pullit._direct import from_iterable
 from pullit._errors import PullError, PullExit, WrongThreadError
 from pullit._iterator import PullIterator, generator, iterate, iterate2
 from pullit._pull import Pull, Pull2, pull, pull2
@@ -24,13 +25,17 @@ __all__ = [
     "Seq",
     "Seq2",
     "WrongThreadError",
+    "equal",
     "from_callback",
     "from_iterable",
     "generator",
     "iterate",
     "iterate2",
+    "merge",
     "pull",
     "pull2",
+    "zip",
+    "zip_longest",
 ]
 
 for _name in __all__:

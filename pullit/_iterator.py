@@ -9,6 +9,7 @@ from itertools import chain, repeat
 from types import FrameType, MethodType, TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, NoReturn, ParamSpec, overload
 
+from pullit._direct import Direct, IterableSeq, direct
 from pullit._errors import PullError, trim
 from pullit._loop import drive
 from pullit._pull import leave, refuse_copy
@@ -36,7 +37,7 @@ class PullIterator(Base[T_co]):
     # that iteration goes on after a refusal.
     __slots__ = ("__weakref__", "p")
 
-    p: Puller
+    p: Puller | Direct
 
     def __new__(cls, *args: object) -> NoReturn:
         raise TypeError("cannot create a pullit.PullIterator; call pullit.iterate(seq)")
@@ -47,7 +48,7 @@ class PullIterator(Base[T_co]):
         Returns the next value. To start a producer, send None or call next. Later,
         None is a value like any other, and false: next is what answers True.
         """
-        if self.p.coro is None and not self.p.done:
+        if self.p.state() == "unstarted":
             if value is not None:
                 raise TypeError(f"{self.p.name}: cannot send to {self!r}; call next first")
             return next(self)
@@ -77,7 +78,7 @@ class PullIterator(Base[T_co]):
         """
         errors = [instance(kind, value, traceback)]
         del kind, value  # else this frame and the error's traceback are a cycle
-        if self.p.coro is None:
+        if self.p.done or self.p.state() == "unstarted":
             self.p.stop()
             throw(errors)
         return self.deliver("throw", partial(throw, errors))
@@ -164,6 +165,11 @@ def throw(errors: list[BaseException]) -> NoReturn:
 def start(p: Puller) -> PullIterator[Any]:
     """Return the iterator that drives *p*."""
     drive(p)
+    return iterator(p)
+
+
+def iterator(p: Puller | Direct) -> PullIterator[Any]:
+    """Return the iterator whose values *p* gives."""
     it: PullIterator[Any] = PullIterator.from_iterable(repeat(p))  # type: ignore[attr-defined]
     it.p = p
     return it
@@ -210,6 +216,9 @@ def iterate(seq: Seq[T], *, engine: Engine = "greenlet") -> PullIterator[T]:
     ``next`` was. With ``engine="thread"``, which costs some fifteen times as
     much, any thread may ask, one at a time.
     """
+    if isinstance(seq, IterableSeq):
+        find_engine("pullit.iterate", engine)
+        return iterator(direct("pullit.iterate", seq))
     return start(Puller("pullit.iterate", seq, engine))
 
 

@@ -6,9 +6,11 @@ from collections import namedtuple
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, NoReturn, TypeAlias, cast
 
+from pullit._direct import Direct, IterableSeq, direct
 from pullit._errors import chain
 from pullit._loop import drive
 from pullit._puller import Puller
+from pullit._seq import find_engine
 from pullit._types import Engine, K, K_co, Seq, Seq2, T, T_co, V, V_co
 
 if TYPE_CHECKING:
@@ -40,8 +42,17 @@ class Owner:
 
     __slots__ = ("__weakref__", "p")
 
-    def __init__(self, p: Puller) -> None:
+    def __init__(self, p: Puller | Direct) -> None:
         self.p = p
+
+    def next(self) -> Any:
+        """The next of a pull without a coroutine."""
+        while True:
+            try:
+                return self.p.__next__(), True
+            except StopIteration:
+                if self.is_end():
+                    return None, False
 
     def stop(self) -> None:
         """Tell seq to return, and wait until it has; see pullit.pull."""
@@ -78,7 +89,7 @@ class Stopping:
         leave(cast(Any, self).stop, error)
 
     def __repr__(self) -> str:
-        p: Puller = cast(Any, self).stop.__self__.p
+        p: Puller | Direct = cast(Any, self).stop.__self__.p
         return f"<pullit.{type(self).__name__} of {p.describe()}, {p.state()}>"
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
@@ -151,6 +162,10 @@ def pull(seq: Seq[T], *, engine: Engine = "greenlet") -> Pull[T]:
 
     Go's iter.Pull.
     """
+    if isinstance(seq, IterableSeq):
+        find_engine("pullit.pull", engine)
+        owner = Owner(direct("pullit.pull", seq))
+        return Pull(owner.next, owner.stop)
     p = Puller("pullit.pull", seq, engine)
     owner = Owner(p)
     return Pull(drive(p)(owner.is_end), owner.stop)

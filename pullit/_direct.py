@@ -1,0 +1,246 @@
+"""Iterables in the place of push iterators: what needs no coroutine."""
+
+from __future__ import annotations
+
+from _thread import get_ident
+from collections.abc import Callable, Generator, Iterable, Iterator
+from reprlib import repr as short_repr
+from typing import Any
+
+from pullit._errors import PullError, WrongThreadError, chain
+from pullit._puller import over
+from pullit._seq import seq_name, thread_name
+from pullit._types import Seq, T
+
+
+def from_iterable(iterable: Iterable[T]) -> Seq[T]:
+    """Return a push iterator over what *iterable* gives:
+
+    >>> from_iterable([1, 2])(print)
+    1
+
+    It stops when its ``yield_`` answers false, as print does after the 1. Each
+    call takes a new ``iter(iterable)``, and closes it at the end if it can be
+    closed. TypeError if there is none to take.
+
+    Pulling it again costs no coroutine: an iterator over it runs in its caller's
+    thread and context, and has no ``.frame``.
+    """
+    if not is_iterable(iterable):
+        raise TypeError(
+            "pullit.from_iterable: expected an iterable, not"
+            f" {type(iterable).__name__} {short_repr(iterable)}"
+        )
+    return IterableSeq(iterable)
+
+
+def is_iterable(value: object) -> bool:
+    """Tell whether *value* counts as an iterable, even if it can be called too."""
+    return hasattr(type(value), "__iter__") or (
+        hasattr(type(value), "__getitem__") and not callable(value)
+    )
+
+
+class IterableSeq:
+    """The Seq of an iterable."""
+
+    __slots__ = ("iterable",)
+
+    def __init__(self, iterable: Iterable[Any]) -> None:
+        self.iterable = iterable
+
+    def __call__(self, yield_: Callable[[Any], Any], /) -> None:
+        iterator = iter(self.iterable)
+        try:
+            for value in iterator:
+                if not yield_(value):
+                    return
+        finally:
+            self.close(iterator)
+
+    def close(self, iterator: Any) -> None:
+        """Close *iterator*, of our making: a producer leaves nothing suspended behind."""
+        if iterator is not self.iterable and hasattr(iterator, "close"):
+            iterator.close()
+
+    def __repr__(self) -> str:
+        return f"pullit.from_iterable({short_repr(self.iterable)})"
+
+
+class Direct:
+    """A pull without a coroutine: an iterator in the place of seq.
+
+    To PullIterator it is what Puller is. *make* returns the iterator, when the
+    first value is asked for, and *close* lets go of it. *bound* says that it
+    pulls push iterators, and with them belongs to the thread where they started.
+    """
+
+    __slots__ = (
+        "__next__",
+        "advance",
+        "bound",
+        "close",
+        "done",
+        "due",
+        "ended",
+        "label",
+        "make",
+        "name",
+        "result",
+        "resume",
+        "returned",
+        "thread",
+    )
+
+    __next__: Callable[[], Any]
+    resume: Callable[[], Any]
+
+    def __init__(
+        self,
+        name: str,
+        label: str,
+        make: Callable[[], Iterator[Any]],
+        close: Callable[[], object],
+        bound: bool,
+    ) -> None:
+        self.name = name
+        self.label = label
+        self.make: Callable[[], Iterator[Any]] | None = make
+        self.close: Callable[[], object] = close
+        self.bound = bound
+        self.advance: Callable[[], Any] | None = None  # the iterator's __next__, once made
+        self.thread = 0
+        self.__next__ = self.resume = over  # until the first value is asked for
+        self.done = self.ended = self.returned = False
+        self.result = self.due = None  # an iterator has none
+
+    def __iter__(self) -> Iterator[Any]:
+        """Return self, good for more values; see Puller."""
+        if self.done:
+            raise StopIteration
+        if self.state() != "running":
+            self.renew()
+        return self
+
+    def renew(self) -> None:
+        """Make a fresh loop: an exception has ended the last one, if there was one."""
+        self.resume = self.__next__ = self.loop().__next__
+
+    def loop(self) -> Generator[Any, None, None]:
+        refuse = self.refuse
+        while True:
+            self.check_thread("next")
+            self.__next__ = refuse
+            try:
+                if self.advance is None:
+                    self.begin()
+                value = self.advance()  # type: ignore[misc]
+            except StopIteration:
+                self.end(None)
+                return
+            except BaseException as e:
+                self.end(e)
+                raise
+            self.__next__ = self.resume
+            yield value
+            value = None  # the consumer's alone
+
+    def begin(self) -> None:
+        assert self.make is not None
+        self.thread = get_ident()
+        self.advance = self.make().__next__
+
+    def end(self, error: BaseException | None) -> None:
+        """Let go of everything. An error of that is raised, *error* among its contexts."""
+        self.done = True
+        self.__next__ = over
+        try:
+            if self.advance is not None:
+                self.close()
+        except BaseException as e:
+            if error is not None:
+                chain(e, error)
+            raise
+        finally:
+            self.returned = error is None
+            self.ended = True
+            self.make = self.advance = None
+            self.close = self.resume = over
+
+    def deliver(self, call: str, answer: Callable[[], Any]) -> Any:
+        """What send and throw do. A false answer stops, as it does any push iterator."""
+        if self.state() == "running":
+            return self.refuse(call)
+        try:
+            go_on = answer()
+        except BaseException as e:
+            self.end(e)
+            raise
+        if go_on:
+            self.renew()
+            return self.__next__()
+        self.end(None)
+        raise StopIteration
+
+    def say(self, value: Any) -> Any:
+        return value
+
+    def stop(self) -> None:
+        if self.ended:
+            return
+        if self.state() == "running":
+            if not self.done:
+                self.refuse("stop")
+            return
+        self.check_thread("stop")
+        self.end(None)
+
+    def drop(self) -> None:
+        if self.state() != "running":
+            self.stop()
+
+    def refuse(self, call: str = "next") -> Any:
+        """What a call for the next value runs while one is being made."""
+        if self.done:
+            raise StopIteration
+        self.check_thread(call)
+        raise PullError(
+            f"{self.name}: {call} called again before yield; {self.label} is running:"
+            f" do not call {call} from inside it, nor from two threads at once"
+        )
+
+    def check_thread(self, call: str) -> None:
+        """Refuse *call* in a thread where the pulls cannot be asked (contract 11)."""
+        if self.bound and self.advance is not None and get_ident() != self.thread:
+            raise WrongThreadError(
+                f"{self.name}: {call} called in {thread_name(get_ident())}, but {self.label}"
+                f" was started in {thread_name(self.thread)} and cannot change threads;"
+                " call it there"
+            )
+
+    def state(self) -> str:
+        """One word: unstarted, suspended, running or finished."""
+        if self.ended:
+            return "finished"
+        if self.done or self.__next__ == self.refuse:
+            return "running"
+        return "unstarted" if self.advance is None else "suspended"
+
+    def describe(self) -> str:
+        return self.label
+
+    def frame(self) -> None:
+        return None
+
+
+def direct(name: str, seq: IterableSeq) -> Direct:
+    """Return the pull of an iterable's Seq."""
+    made: list[Iterator[Any]] = []
+
+    def make() -> Iterator[Any]:
+        made.append(iter(seq.iterable))
+        return made[0]
+
+    return Direct(
+        name, f"from_iterable({seq_name(seq.iterable)})", make, lambda: seq.close(made.pop()), False
+    )
