@@ -93,7 +93,13 @@ class Direct:
     )
 
     __next__: Callable[[], Any]
+    close: Callable[[], object]
+    done: bool
+    due: Any
+    ended: bool
+    result: Any
     resume: Callable[[], Any]
+    returned: bool
 
     def __init__(
         self,
@@ -103,13 +109,13 @@ class Direct:
         close: Callable[[], object],
         bound: bool,
     ) -> None:
-        self.name = name
-        self.label = label
+        self.name: str = name
+        self.label: str = label
         self.make: Callable[[], Iterator[Any]] | None = make
-        self.close: Callable[[], object] = close
-        self.bound = bound
+        self.close = close
+        self.bound: bool = bound
         self.advance: Callable[[], Any] | None = None  # the iterator's __next__, once made
-        self.thread = 0
+        self.thread: int = 0
         self.__next__ = self.resume = over  # until the first value is asked for
         self.done = self.ended = self.returned = False
         self.result = self.due = None  # an iterator has none
