@@ -68,11 +68,18 @@ def pull(size: int) -> None:
             break
 
 
+def zip_two(size: int) -> None:
+    walk = partial(squares, size)
+    for _ in pullit.zip(walk, walk):
+        pass
+
+
 WAYS: dict[str, Callable[[int], None]] = {
     "native": native,
     "raw": raw,
     "iterate": iterate,
     "pull": pull,
+    "zip of two": zip_two,
 }
 
 LIGHT = "atexit, collections, contextvars, functools, greenlet, itertools, reprlib, typing"
@@ -108,10 +115,10 @@ def main(ways: list[str]) -> None:
     print(f"CPython {sys.version.split()[0]}: instructions per value, and in units of raw")
     count("-c", "import pullit")  # or the first way would be charged for compiling it
     base = per_value("raw")
-    for way in ways or WAYS:
+    for way in [] if ways == ["imports"] else ways or WAYS:
         cost = base if way == "raw" else per_value(way)
         print(f"  {way:16} {cost:8,.0f} {cost / base:6.2f}")
-    if not ways:
+    if not ways or ways == ["imports"]:
         costs = {name: count("-c", code) for name, code in IMPORTS.items()}
         cost = costs["import pullit"] - costs["nothing"]
         unit = costs["import dis"] - costs["nothing"]

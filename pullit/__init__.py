@@ -6,13 +6,17 @@ gives a value each time it is asked; the push iterator waits meanwhile, inside
 ``yield_``, however deep in calls, C code included.
 """
 
-from pullit._callback import from_callback
-from pullit._combine import equal, merge, zip, zip_longest
+from typing import TYPE_CHECKING, Any
+
 from pullit._direct import from_iterable
 from pullit._errors import PullError, PullExit, WrongThreadError
 from pullit._iterator import PullIterator, generator, iterate, iterate2
 from pullit._pull import Pull, Pull2, pull, pull2
 from pullit._types import Seq, Seq2
+
+if TYPE_CHECKING:
+    from pullit._callback import from_callback
+    from pullit._combine import equal, merge, zip, zip_longest
 
 __version__ = "0.1.0"
 
@@ -38,7 +42,35 @@ __all__ = [
     "zip_longest",
 ]
 
-for _name in __all__:
-    if hasattr(_value := globals()[_name], "__qualname__") and _name not in ("Seq", "Seq2"):
-        _value.__module__ = __name__
-del _name, _value
+# Imported when first asked for: a third of what importing pullit would cost.
+_later = {
+    "equal": "pullit._combine",
+    "from_callback": "pullit._callback",
+    "merge": "pullit._combine",
+    "zip": "pullit._combine",
+    "zip_longest": "pullit._combine",
+}
+
+
+def _show(name: str, value: Any) -> Any:
+    """Have a public name show itself as pullit's, in tracebacks, reprs and docs."""
+    if hasattr(value, "__qualname__") and name not in ("Seq", "Seq2"):
+        value.__module__ = __name__
+    globals()[name] = value
+    return value
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _later:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return _show(name, getattr(import_module(_later[name]), name))
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_later]
+
+
+for _name in set(__all__) - set(_later):
+    _show(_name, globals()[_name])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import heapq
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -200,6 +199,8 @@ def merge(
     The result is that of heapq.merge: of equal values the earlier seq's come
     first. Each seq is asked for one value ahead. In all else it is like `zip`.
     """
+    import heapq  # for those who merge
+
     return combine("merge", seqs, partial(heapq.merge, key=key, reverse=reverse))
 
 

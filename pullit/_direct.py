@@ -133,28 +133,30 @@ class Direct:
         self.resume = self.__next__ = self.loop().__next__
 
     def loop(self) -> Generator[Any, None, None]:
-        refuse = self.refuse
+        refuse, resume, advance, bound = self.refuse, self.resume, self.advance, self.bound
         while True:
-            self.check_thread("next")
+            if bound and get_ident() != self.thread:
+                self.check_thread("next")
             self.__next__ = refuse
             try:
-                if self.advance is None:
-                    self.begin()
-                value = self.advance()  # type: ignore[misc]
+                if advance is None:
+                    advance = self.begin()
+                value = advance()
             except StopIteration:
                 self.end(None)
                 return
             except BaseException as e:
                 self.end(e)
                 raise
-            self.__next__ = self.resume
+            self.__next__ = resume
             yield value
             value = None  # the consumer's alone
 
-    def begin(self) -> None:
+    def begin(self) -> Callable[[], Any]:
         assert self.make is not None
         self.thread = get_ident()
         self.advance = self.make().__next__
+        return self.advance
 
     def end(self, error: BaseException | None) -> None:
         """Let go of everything. An error of that is raised, *error* among its contexts."""

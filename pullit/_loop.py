@@ -64,7 +64,6 @@ def drive(p: Puller) -> Callable[[Callable[[], bool]], Callable[[], Any]]:
             producer = getcurrent()
             yielder = None if is_guarded(producer) else producer
         yield_next = False
-        p.__next__ = resume
         consumer.switch(value)  # coroswitch, inline
         if order is None:
             return True
@@ -77,8 +76,9 @@ def drive(p: Puller) -> Callable[[Callable[[], bool]], Callable[[], Any]]:
 
     def run_loop() -> Generator[Any, Any, Any]:
         nonlocal caller, consumer, order, producer, yield_next, yielder
+        current, state, refusal = getcurrent, p, refuse  # cheaper here than cells
         while True:
-            if getcurrent() is not caller:
+            if current() is not caller:
                 consumer = p.enter(producer)
                 if producer is None:
                     producer = yielder = p.root
@@ -86,7 +86,7 @@ def drive(p: Puller) -> Callable[[Callable[[], bool]], Callable[[], Any]]:
                     order = p.say_stop
                 caller = consumer
             yield_next = True
-            p.__next__ = refuse
+            state.__next__ = refusal
             try:
                 value = producer.switch()  # coroswitch, inline
                 while yield_next:  # that was no yield: the end, or not our switch
@@ -95,6 +95,7 @@ def drive(p: Puller) -> Callable[[Callable[[], bool]], Callable[[], Any]]:
                         caller = consumer = producer = yielder = None
                         return p.finish()
                     value = forward(p.root, value)
+                state.__next__ = resume
             except BaseException as e:
                 if p.ended:
                     raise  # seq's own, from finish
