@@ -15,7 +15,7 @@ demo: $(VENV)/installed
 	$(RUN) examples/demo.py
 
 # The package's docstrings, the README and docs/ are tests too; the tests are not.
-test: $(VENV)/group-test
+test: $(VENV)/group-test $(VENV)/group-real
 	$(RUN) -m pytest --doctest-modules --doctest-glob='*.md' pullit README.md docs
 	$(RUN) -m pytest
 

@@ -89,9 +89,9 @@ def from_callback(
     to be raised by ``close``: such are those raised from PullExit, and those
     named by *stop_errors*.
 
-    An error that *pack* or *reply* raises goes through the API, and arrives at
-    the consumer even if the API swallows it. So does the TypeError of a call
-    with keyword arguments where there is no *pack*.
+    An error that *pack* or *reply* raises goes through the API. If the API
+    swallows it and returns, it is raised then: no error is lost. So it is with
+    the TypeError of a call with keyword arguments where there is no *pack*.
 
     Native libraries crash when two of their calls are suspended and do not end
     newest first. With the greenlet engine it is therefore an error, PullError,
@@ -150,7 +150,7 @@ class CallbackSeq:
 class Running:
     """A run of the API, and what its callback knows."""
 
-    __slots__ = ("error", "exits", "guard", "pulled", "seq", "stopped", "yield_")
+    __slots__ = ("ended", "error", "exits", "guard", "pulled", "seq", "stopped", "yield_")
 
     def __init__(self, seq: CallbackSeq, yield_: Callable[[Any], Any]) -> None:
         self.seq = seq
@@ -159,7 +159,8 @@ class Running:
         self.stopped = False  # we were told to stop, ...
         self.pulled = False  # ... by a pull
         self.exits = 0  # PullExits raised where no pull counts them
-        self.error: BaseException | None = None  # of pack or reply, for the consumer
+        self.error: BaseException | None = None  # the first of pack and reply
+        self.ended = False
 
     def callback(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """What the API calls, and waits in."""
@@ -172,12 +173,12 @@ class Running:
     def answer(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Yield the value of a call; return what the API gets, or raise it."""
         seq = self.seq
-        if self.error:
-            raise self.error
+        if self.ended:
+            return False  # as yield_ answers after the end
         try:
             value = seq.value(args, kwargs)
         except BaseException as e:
-            self.error = e
+            self.note(e)
             raise
         try:
             answer, call = self.ask(value)
@@ -194,8 +195,16 @@ class Running:
         try:
             return seq.reply(*args, **kwargs) if seq.reply else None
         except BaseException as e:
-            self.error = e
+            self.note(e)
             raise
+
+    def note(self, error: BaseException) -> None:
+        """Keep an error of pack or reply for the consumer: the API may swallow it.
+
+        Not StopIteration, which is how some APIs want to be told something.
+        """
+        if self.error is None and not isinstance(error, StopIteration):
+            self.error = error
 
     def ask(self, value: Any) -> tuple[Any, Call]:
         """Call yield_; return its answer, and by what it was resumed."""
@@ -214,7 +223,8 @@ class Running:
         """Tell the API to stop, as the user has said, or by a PullExit while there is one."""
         reply = self.seq.stop_reply
         if reply is UNSET:
-            return raise_if(exit and exit())
+            raise_if(exit and exit())
+            return False
         if isinstance(reply, BaseException) or is_exception_class(reply):
             raise reply
         return reply
@@ -254,8 +264,9 @@ class Running:
             if not self.pulled:
                 return None
             raise PullExit("pullit.from_callback: the API was stopped") from e
-        if self.error:
-            raise self.error
+        finally:
+            self.ended = True
+        raise_if(self.error)
         return result
 
     def reports_stop(self, error: BaseException | None) -> bool:

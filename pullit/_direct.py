@@ -7,6 +7,8 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from reprlib import repr as short_repr
 from typing import Any
 
+from greenlet import getcurrent
+
 from pullit._errors import PullError, WrongThreadError, chain
 from pullit._puller import over
 from pullit._seq import seq_name, thread_name
@@ -134,9 +136,11 @@ class Direct:
 
     def loop(self) -> Generator[Any, None, None]:
         refuse, resume, advance, bound = self.refuse, self.resume, self.advance, self.bound
+        caller = None
         while True:
-            if bound and get_ident() != self.thread:
+            if bound and getcurrent() is not caller:  # cheaper than to ask for the thread
                 self.check_thread("next")
+                caller = getcurrent()
             self.__next__ = refuse
             try:
                 if advance is None:

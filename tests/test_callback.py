@@ -96,10 +96,41 @@ def test_an_error_of_pack_or_reply_is_not_lost(engine: Engine, option: str) -> N
     def fails(*args: object) -> Any:
         raise KeyError(option)
 
+    log: Log = []
     for deaf in (False, True):
-        seq: Seq[Any] = from_callback(api(3, [], deaf=deaf), **{option: fails})  # type: ignore[call-overload]
+        seq: Seq[Any] = from_callback(api(8, log, deaf=deaf), **{option: fails})  # type: ignore[call-overload]
         with pytest.raises(KeyError, match=option):
             list(iterate(seq, engine=engine))
+    assert log == ["KeyError"] * 9
+
+
+def test_stop_iteration_of_reply_is_for_the_api(engine: Engine) -> None:
+    """Some want to be told an end that way, and handle it."""
+
+    def run(callback: Callable[[], str]) -> list[str]:
+        lines = []
+        while True:
+            try:
+                lines.append(callback())
+            except StopIteration:
+                return lines
+
+    replies = iter(["a", "b"])
+    it = iterate(from_callback(run, reply=lambda: next(replies)), engine=engine)
+    assert list(it) == [(), (), ()]
+    assert it.result == ["a", "b"]
+
+
+def test_a_callback_kept_beyond_the_end_answers_false(engine: Engine) -> None:
+    """As yield_ does."""
+    kept: list[Callable[[int], Any]] = []
+
+    def run(callback: Callable[[int], Any]) -> None:
+        kept.append(callback)
+        callback(1)
+
+    assert list(iterate(from_callback(run), engine=engine)) == [1]
+    assert kept[0](2) is False
 
 
 def test_the_api_gets_what_is_sent_else_the_reply(engine: Engine) -> None:
@@ -127,7 +158,7 @@ def test_05_a_stop_escalates(engine: Engine) -> None:
     it = iterate(from_callback(api(8, log, deaf=True)), engine=engine)
     next(it)
     assert it.close() == "api"
-    assert log == ["PullExit"] * 5 + [None] * 3
+    assert log == ["PullExit"] * 5 + [False] * 3
 
 
 def test_05_stop_reply_is_returned_at_every_call_after_the_stop(engine: Engine) -> None:
@@ -186,7 +217,7 @@ def test_without_a_pull_it_is_a_push_iterator_too() -> None:
     assert log == [None, "PullExit"]
     log.clear()
     from_callback(api(8, log, deaf=True))(lambda n: False)
-    assert log == ["PullExit"] * 5 + [None] * 3
+    assert log == ["PullExit"] * 5 + [False] * 3
 
 
 def test_run_must_be_a_function() -> None:

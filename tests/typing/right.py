@@ -3,7 +3,9 @@
 # mypy: allow-untyped-defs
 
 from collections.abc import Callable, Generator, Iterable, Iterator
+from enum import Enum
 from functools import partial
+from operator import itemgetter
 from types import FrameType
 from typing import Any, Literal, TypeVar, assert_type
 
@@ -249,3 +251,149 @@ def errors(error: pullit.PullError, thread: pullit.WrongThreadError) -> tuple[Ru
 
 def exits(exit: pullit.PullExit) -> BaseException:
     return exit
+
+
+# Lockstep, over any mix of push iterators and iterables.
+
+
+def names(yield_: Callable[[str], bool]) -> None: ...
+def sizes(yield_: Callable[[float], Any]) -> None: ...
+
+
+def pairs(yield_: Callable[[tuple[int, str]], bool]) -> None: ...
+
+
+class Color(Enum):
+    RED = 1
+
+
+def zips(seq: Seq[bytes], it: PullIterator[int]) -> None:
+    assert_type(pullit.zip(squares), PullIterator[tuple[int]])
+    assert_type(pullit.zip(squares, "abc"), PullIterator[tuple[int, str]])
+    assert_type(pullit.zip([1.5], seq), PullIterator[tuple[float, bytes]])
+    assert_type(pullit.zip(it, range(3)), PullIterator[tuple[int, int]])
+    assert_type(pullit.zip(squares, names, strict=True), PullIterator[tuple[int, str]])
+    assert_type(pullit.zip(squares, names, [b""]), PullIterator[tuple[int, str, bytes]])
+    assert_type(
+        pullit.zip(squares, names, [b""], sizes), PullIterator[tuple[int, str, bytes, float]]
+    )
+    assert_type(
+        pullit.zip(squares, names, [b""], sizes, seq, strict=True),
+        PullIterator[tuple[int, str, bytes, float, bytes]],
+    )
+    assert_type(pullit.zip(squares, names, [b""], sizes, seq, it), PullIterator[tuple[Any, ...]])
+    assert_type(
+        pullit.zip(squares, names, [1], sizes, seq, it, "abc", strict=True),
+        PullIterator[tuple[Any, ...]],
+    )
+    assert_type(pullit.zip(), PullIterator[Any])
+    assert_type(pullit.zip(pullit.from_iterable([1]), "a"), PullIterator[tuple[int, str]])
+    assert_type(pullit.zip(iterate(squares), leaves([1])), PullIterator[tuple[int, int]])
+    assert_type(pullit.zip(optional, {"a": 1}), PullIterator[tuple[int | None, str]])
+    for n, (k, name) in pullit.zip(squares, pairs):
+        assert_type(n, int)
+        assert_type(k, int)
+        assert_type(name, str)
+
+
+# An Enum class can be called too, and mypy does not infer its values without a hint.
+def takes_an_enum() -> PullIterator[tuple[int, Color]]:
+    return pullit.zip(squares, Color)
+
+
+def zips_to_the_longest(seq: Seq[bytes]) -> None:
+    assert_type(pullit.zip_longest(), PullIterator[Any])
+    assert_type(pullit.zip_longest(squares), PullIterator[tuple[int]])
+    assert_type(pullit.zip_longest(squares, fillvalue=""), PullIterator[tuple[int]])
+    assert_type(pullit.zip_longest(squares, "abc"), PullIterator[tuple[int | None, str | None]])
+    assert_type(
+        pullit.zip_longest(squares, "abc", fillvalue=b""),
+        PullIterator[tuple[int | bytes, str | bytes]],
+    )
+    assert_type(
+        pullit.zip_longest(squares, names, seq),
+        PullIterator[tuple[int | None, str | None, bytes | None]],
+    )
+    assert_type(
+        pullit.zip_longest(squares, [2], [3], fillvalue=0), PullIterator[tuple[int, int, int]]
+    )
+    assert_type(
+        pullit.zip_longest(squares, names, seq, [1]),
+        PullIterator[tuple[int | None, str | None, bytes | None, int | None]],
+    )
+    assert_type(
+        pullit.zip_longest(squares, names, seq, [1], fillvalue=1.5),
+        PullIterator[tuple[int | float, str | float, bytes | float, int | float]],
+    )
+    assert_type(
+        pullit.zip_longest(squares, names, seq, [1], "abc"),
+        PullIterator[tuple[int | None, str | None, bytes | None, int | None, str | None]],
+    )
+    assert_type(
+        pullit.zip_longest(squares, names, seq, [1], "abc", fillvalue=""),
+        PullIterator[tuple[int | str, str, bytes | str, int | str, str]],
+    )
+    assert_type(
+        pullit.zip_longest(squares, names, seq, [1], "abc", sizes), PullIterator[tuple[Any, ...]]
+    )
+    assert_type(
+        pullit.zip_longest(squares, names, seq, [1], "abc", sizes, squares, fillvalue=0),
+        PullIterator[tuple[Any, ...]],
+    )
+
+
+def length(name: str) -> Any: ...
+
+
+def merges(seqs: list[Seq[int]], it: PullIterator[int]) -> None:
+    assert_type(pullit.merge(squares), PullIterator[int])
+    assert_type(pullit.merge(squares, [1], it), PullIterator[int])
+    assert_type(pullit.merge(*seqs), PullIterator[int])
+    assert_type(pullit.merge("abc", names, key=length, reverse=True), PullIterator[str])
+    assert_type(pullit.merge(pairs, pairs, key=lambda pair: pair[0]), PullIterator[tuple[int, str]])
+    assert_type(pullit.merge(pairs, key=itemgetter(0)), PullIterator[tuple[int, str]])
+
+
+def same_length(n: int, name: str) -> Any: ...
+
+
+def equals(seq: Seq[bytes]) -> None:
+    assert_type(pullit.equal(squares, [1, 4]), bool)
+    assert_type(pullit.equal(seq, names), bool)
+    assert_type(pullit.equal(squares, "abc", eq=same_length), bool)
+    assert_type(pullit.equal(squares, names, eq=lambda n, name: n == len(name)), bool)
+
+
+# Callback APIs.
+
+
+def calls_with_str(callback: Callable[[str], Any]) -> None: ...
+def calls_with_two(callback: Callable[[str, int], Any]) -> None: ...
+def calls_with_anything(callback: Callable[..., Any]) -> None: ...
+def pack_name(name: str, size: int) -> bytes:
+    return name.encode()
+
+
+def from_callbacks() -> None:
+    assert_type(pullit.from_callback(calls_with_str), Seq[str])
+    assert_type(pullit.from_callback(calls_with_anything), Seq[Any])
+    assert_type(pullit.from_callback(calls_with_two), Seq[Any])
+    assert_type(pullit.from_callback(unannotated), Seq[Any])
+    assert_type(pullit.from_callback(calls_with_two, pack=pack_name), Seq[bytes])
+    assert_type(pullit.from_callback(calls_with_str, pack=len), Seq[int])
+    assert_type(pullit.from_callback(calls_with_two, pack=lambda *args: str(args)), Seq[str])
+    assert_type(iterate(pullit.from_callback(calls_with_str)), PullIterator[str])
+    assert_type(iterate(pullit.from_callback(lambda cb: cb(1))), PullIterator[Any])
+    assert_type(
+        pullit.from_callback(
+            calls_with_str,
+            reply=lambda name: 0,
+            stop_reply=StopIteration,
+            stop_errors=(OSError, KeyError),
+            interleave=True,
+        ),
+        Seq[str],
+    )
+    assert_type(
+        pullit.zip(pullit.from_callback(calls_with_str), squares), PullIterator[tuple[str, int]]
+    )

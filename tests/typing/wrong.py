@@ -128,3 +128,59 @@ def has_no_first() -> None: ...
 
 @generator(engine="thread")  # type: ignore[arg-type]
 def first_takes_two(yield_: Callable[[str, int], bool]) -> None: ...
+
+
+def names(yield_: Callable[[str], bool]) -> None: ...
+def shorter(name: str) -> None: ...
+def same(n: int, name: str) -> None: ...
+def takes_pairs(it: PullIterator[tuple[int, int]]) -> None: ...
+
+
+def lockstep() -> None:
+    pullit.zip(3)  # type: ignore[call-overload]
+    pullit.zip(squares, None)  # type: ignore[call-overload]
+    pullit.zip(squares, items)  # type: ignore[arg-type]
+    pullit.zip(squares, takes_nothing)  # type: ignore[arg-type]
+    pullit.zip(squares, names, strictly=True)  # type: ignore[call-overload]
+    pullit.zip(squares, names, fillvalue=0)  # type: ignore[call-overload]
+    pullit.zip([squares, names], strict="yes")  # type: ignore[call-overload]
+    takes_pairs(pullit.zip(squares, names))  # type: ignore[arg-type]
+    for n, name in pullit.zip(squares, names):
+        takes_a_str(n)  # type: ignore[arg-type]
+        takes_an_int(name)  # type: ignore[arg-type]
+    pullit.zip_longest(squares, 3)  # type: ignore[call-overload]
+    pullit.zip_longest(squares, names, strict=True)  # type: ignore[call-overload]
+    for maybe_n, maybe_name in pullit.zip_longest(squares, names):
+        takes_an_int(maybe_n)  # type: ignore[arg-type]
+        maybe_name.upper()  # type: ignore[union-attr]
+    pullit.merge(3)  # type: ignore[arg-type]
+    pullit.merge(squares, items)  # type: ignore[arg-type]
+    pullit.merge(squares, squares, key=shorter)  # type: ignore[misc]
+    pullit.merge(squares, strict=True)  # type: ignore[call-arg]
+    takes_strings(pullit.merge(squares))  # type: ignore[arg-type]
+    pullit.equal(squares)  # type: ignore[call-arg]
+    pullit.equal(squares, 3)  # type: ignore[arg-type]
+    pullit.equal(squares, names, same)  # type: ignore[call-arg]
+    pullit.equal(names, squares, eq=same)  # type: ignore[misc]
+
+
+def calls_with_str(callback: Callable[[str], object]) -> None: ...
+
+
+def callbacks() -> None:
+    pullit.from_callback(3)  # type: ignore[call-overload]
+    pullit.from_callback(takes_nothing)  # type: ignore[arg-type]
+    pullit.from_callback(takes_an_int)  # type: ignore[arg-type]
+    pullit.from_callback(calls_with_str, len)  # type: ignore[call-overload]
+    pullit.from_callback(calls_with_str, pack=3)  # type: ignore[call-overload]
+    pullit.from_callback(calls_with_str, reply=3)  # type: ignore[call-overload]
+    pullit.from_callback(calls_with_str, packs=len)  # type: ignore[call-overload]
+    pullit.from_callback(calls_with_str, stop_error=OSError)  # type: ignore[call-overload]
+    pullit.from_callback(calls_with_str, stop_errors=OSError)  # type: ignore[call-overload]
+    pullit.from_callback(calls_with_str, interleaved=True)  # type: ignore[call-overload]
+    pullit.from_callback(calls_with_str, engine="thread")  # type: ignore[call-overload]
+    iterate(pullit.from_callback(calls_with_str), pack=len)  # type: ignore[call-arg]
+    for name in iterate(pullit.from_callback(calls_with_str)):
+        takes_an_int(name)  # type: ignore[arg-type]
+    seq = pullit.from_callback(calls_with_str)
+    takes_a_seq2(seq)  # type: ignore[arg-type]

@@ -1,0 +1,42 @@
+"""Tests that would crash the interpreter run in another one."""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+
+from pullit._guard import calls, guards
+from pullit._puller import live
+
+
+def run_apart(function: Callable[..., object], *args: str) -> None:
+    """Call *function*, of a test module, in an interpreter of its own.
+
+    It must end as usual, write nothing to stderr, and leave nothing suspended
+    unless the function returned true. What it prints shows how far it got.
+    """
+    done = subprocess.run(
+        [sys.executable, "-Xfaulthandler", __file__, function.__module__, function.__name__, *args],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
+    assert not done.stderr, done.stderr
+
+
+def main(module: str, name: str, *args: str) -> None:
+    """What the other interpreter runs."""
+    if not getattr(importlib.import_module(module), name)(*args):
+        gc.collect()
+        assert (live, guards.stack, calls) == ({}, [], {})
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
