@@ -9,8 +9,8 @@ from functools import partial
 from reprlib import repr as short_repr
 from typing import Any, TypeAlias, TypeVar, overload
 
-from pullit._direct import Direct, IterableSeq, is_iterable
-from pullit._errors import chain
+from pullit._direct import Direct, IterableSeq, is_fresh, is_iterable
+from pullit._errors import chain, raise_as_left
 from pullit._iterator import PullIterator, iterate, iterator
 from pullit._seq import check_seq, seq_name
 from pullit._types import Seq, T
@@ -42,38 +42,39 @@ def combine(
     for place, walk in enumerate(walks, 1):
         if not is_iterable(walk):
             check_seq(f"pullit.{name}", walk, f"argument {place}", KIND)
-    pulls: list[PullIterator[Any]] = []
+    made: list[Any] = []  # iterators that are to be closed
 
     def make() -> Iterator[Any]:
         iterators: list[Iterator[Any]] = []
         for walk in walks:
             if isinstance(walk, IterableSeq):
                 walk = walk.iterable
-            if not is_iterable(walk):
-                walk = iterate(walk)
-                pulls.append(walk)
-            iterators.append(iter(walk))
+            iterators.append(iter(walk) if is_iterable(walk) else iterate(walk))
+            if is_fresh(iterators[-1], walk):
+                made.append(iterators[-1])
         return join(*iterators)
 
     def close() -> None:
         error: BaseException | None = None
-        while pulls:
+        while made:
             try:
-                pulls.pop().close()
+                made.pop().close()
             except BaseException as e:
                 error = chain(e, error) if error else e
         try:
             if error:
-                raise error
+                raise_as_left(error)
         finally:
             del error
 
-    bound = not all(map(is_iterable, walks))
+    bound = not all(is_iterable(w) or isinstance(w, IterableSeq) for w in walks)
     label = f"{name}({', '.join(map(walk_name, walks))})"
     return iterator(Direct(f"pullit.{name}", label, make, close, bound))
 
 
 def walk_name(walk: Any) -> str:
+    if isinstance(walk, IterableSeq):
+        return walk.name()
     return short_repr(walk) if isinstance(walk, str) else seq_name(walk)
 
 
@@ -220,6 +221,6 @@ def equal(a: Walk[A], b: Walk[B], *, eq: Callable[[A, B], object] | None = None)
     join = partial(itertools.zip_longest, fillvalue=MISSING)
     with combine("equal", (a, b), join) as pairs:
         for x, y in pairs:
-            if x is MISSING or y is MISSING or not (eq(x, y) if eq else x == y):
+            if x is MISSING or y is MISSING or not (x == y if eq is None else eq(x, y)):
                 return False
     return True

@@ -22,8 +22,8 @@ def from_iterable(iterable: Iterable[T]) -> Seq[T]:
     1
 
     It stops when its ``yield_`` answers false, as print does after the 1. Each
-    call takes a new ``iter(iterable)``, and closes it at the end if it can be
-    closed. TypeError if there is none to take.
+    call takes a new ``iter(iterable)``, and closes it at the end if that made a
+    generator. TypeError if there is none to take.
 
     Pulling it again costs no coroutine: an iterator over it runs in its caller's
     thread and context, and has no ``.frame``.
@@ -62,11 +62,19 @@ class IterableSeq:
 
     def close(self, iterator: Any) -> None:
         """Close *iterator*, of our making: a producer leaves nothing suspended behind."""
-        if iterator is not self.iterable and hasattr(iterator, "close"):
+        if is_fresh(iterator, self.iterable):
             iterator.close()
+
+    def name(self) -> str:
+        return f"from_iterable({seq_name(self.iterable)})"
 
     def __repr__(self) -> str:
         return f"pullit.from_iterable({short_repr(self.iterable)})"
+
+
+def is_fresh(iterator: Any, iterable: Any) -> bool:
+    """Tell whether *iterator* is a generator that iter has made, and we are to close."""
+    return iterator is not iterable and isinstance(iterator, Generator)
 
 
 class Direct:
@@ -147,19 +155,22 @@ class Direct:
                     advance = self.begin()
                 value = advance()
             except StopIteration:
-                self.end(None)
-                return
+                break
             except BaseException as e:
                 self.end(e)
                 raise
             self.__next__ = resume
             yield value
             value = None  # the consumer's alone
+        self.end(None)
 
     def begin(self) -> Callable[[], Any]:
         assert self.make is not None
         self.thread = get_ident()
-        self.advance = self.make().__next__
+        try:
+            self.advance = self.make().__next__
+        except StopIteration as e:
+            raise RuntimeError(f"{self.name}: iter of {self.label} raised StopIteration") from e
         return self.advance
 
     def end(self, error: BaseException | None) -> None:
@@ -174,7 +185,7 @@ class Direct:
                 chain(e, error)
             raise
         finally:
-            self.returned = error is None
+            self.returned = error is None and self.advance is not None
             self.ended = True
             self.make = self.advance = None
             self.close = self.resume = over
@@ -184,7 +195,7 @@ class Direct:
         if self.state() == "running":
             return self.refuse(call)
         try:
-            go_on = answer()
+            go_on = bool(answer())
         except BaseException as e:
             self.end(e)
             raise
@@ -253,6 +264,4 @@ def direct(name: str, seq: IterableSeq) -> Direct:
         made.append(iter(seq.iterable))
         return made[0]
 
-    return Direct(
-        name, f"from_iterable({seq_name(seq.iterable)})", make, lambda: seq.close(made.pop()), False
-    )
+    return Direct(name, seq.name(), make, lambda: seq.close(made.pop()), False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 
 class PullError(RuntimeError):
     """An iterator was misused; the message says how, and what to do instead.
@@ -46,6 +48,19 @@ def raise_if(error: BaseException | None) -> None:
             raise error
     finally:
         del error
+
+
+def raise_as_left(error: BaseException) -> NoReturn:
+    """Raise *error* with the context that it has, whatever is being handled here.
+
+    A plain raise would put that in its place (contract 6).
+    """
+    context = error.__context__
+    try:
+        raise trim(error)
+    finally:
+        error.__context__ = context
+        del error, context  # else the traceback and this frame are a cycle
 
 
 def chain(error: BaseException, earlier: BaseException) -> BaseException:

@@ -627,7 +627,7 @@ def test_19_reprs_name_the_walks_and_the_state() -> None:
     it.close()
     states.append(repr(it))
     assert states == [
-        f"<pullit.PullIterator of zip(seq, 'ab', list object), {state}>"
+        f"<pullit.PullIterator of zip(seq, str object, list object), {state}>"
         for state in ("unstarted", "running", "suspended", "finished")
     ]
     assert repr(from_iterable([1, 2])) == "pullit.from_iterable([1, 2])"
