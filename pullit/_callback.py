@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from greenlet import getcurrent
 
@@ -11,9 +11,21 @@ from pullit._errors import PullExit, chain, raise_if
 from pullit._guard import Call, Exit, Guard, calls, guards, out_of_order
 from pullit._puller import EXITS, live, look_again
 from pullit._seq import check_seq, seq_name
-from pullit._types import Seq, T
+from pullit._types import Seq, T, Yield
 
 UNSET: Any = object()
+
+if TYPE_CHECKING:
+    from typing import Protocol, TypeAlias
+
+    class Many(Protocol):
+        """A callback that is called with several arguments."""
+
+        def __call__(self, a: Any, b: Any, /, *more: Any, **named: Any) -> Any: ...
+
+    # A run whose callback is called with none, or with several. Only in a union with
+    # the first does mypy take a lambda for a run; and pyright only by itself.
+    Other: TypeAlias = Callable[[Many], object] | Callable[[Callable[[], Any]], object]
 
 
 @overload
@@ -28,7 +40,7 @@ def from_callback(
 ) -> Seq[T]: ...
 @overload
 def from_callback(
-    run: Callable[[Callable[[T], Any]], object],
+    run: Callable[[Yield[T]], object],
     *,
     pack: None = None,
     reply: Callable[..., Any] | None = None,
@@ -38,14 +50,14 @@ def from_callback(
 ) -> Seq[T]: ...
 @overload
 def from_callback(
-    run: Callable[[Callable[..., Any]], object],
+    run: Callable[[Yield[T]], object] | Other,
     *,
     pack: None = None,
     reply: Callable[..., Any] | None = None,
     stop_reply: Any = ...,
     stop_errors: tuple[type[BaseException], ...] = (),
     interleave: bool = False,
-) -> Seq[Any]: ...
+) -> Seq[T]: ...
 def from_callback(
     run: Any,
     *,

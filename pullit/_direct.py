@@ -99,6 +99,7 @@ class Direct:
         "result",
         "resume",
         "returned",
+        "steps",
         "thread",
     )
 
@@ -125,6 +126,7 @@ class Direct:
         self.close = close
         self.bound: bool = bound
         self.advance: Callable[[], Any] | None = None  # the iterator's __next__, once made
+        self.steps: Generator[Any, None, None] | None = None  # the loop
         self.thread: int = 0
         self.__next__ = self.resume = over  # until the first value is asked for
         self.done = self.ended = self.returned = False
@@ -140,7 +142,14 @@ class Direct:
 
     def renew(self) -> None:
         """Make a fresh loop: an exception has ended the last one, if there was one."""
-        self.resume = self.__next__ = self.loop().__next__
+        self.leave_loop()
+        self.steps = self.loop()
+        self.resume = self.__next__ = self.steps.__next__
+
+    def leave_loop(self) -> None:
+        """Close the last loop: it holds its own `__next__`, a cycle."""
+        if self.steps is not None:
+            self.steps.close()
 
     def loop(self) -> Generator[Any, None, None]:
         refuse, resume, advance, bound = self.refuse, self.resume, self.advance, self.bound
@@ -157,6 +166,7 @@ class Direct:
             except StopIteration:
                 break
             except BaseException as e:
+                advance = None  # which the traceback would keep
                 self.end(e)
                 raise
             self.__next__ = resume
@@ -180,12 +190,12 @@ class Direct:
         try:
             if self.advance is not None:
                 self.close()
+                self.returned = error is None
         except BaseException as e:
             if error is not None:
                 chain(e, error)
             raise
         finally:
-            self.returned = error is None and self.advance is not None
             self.ended = True
             self.make = self.advance = None
             self.close = self.resume = over
@@ -194,8 +204,13 @@ class Direct:
         """What send and throw do. A false answer stops, as it does any push iterator."""
         if self.state() == "running":
             return self.refuse(call)
+        self.leave_loop()
         try:
             go_on = bool(answer())
+        except StopIteration as e:
+            error = RuntimeError(f"{self.name}: {self.label} raised StopIteration")
+            self.end(error)
+            raise error from e
         except BaseException as e:
             self.end(e)
             raise
@@ -216,6 +231,7 @@ class Direct:
                 self.refuse("stop")
             return
         self.check_thread("stop")
+        self.leave_loop()
         self.end(None)
 
     def drop(self) -> None:

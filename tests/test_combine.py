@@ -6,6 +6,7 @@ import builtins
 import contextvars
 import copy
 import enum
+import gc
 import heapq
 import itertools
 import math
@@ -13,6 +14,7 @@ import pickle
 import re
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
@@ -335,6 +337,34 @@ def test_a_fresh_iterator_is_closed(function: Any, ending: str, wrap: Any) -> No
     assert log == ["closed"]
 
 
+@pytest.mark.parametrize("ending", ["drop", "close", "send", "throw"])
+def test_nothing_is_left_to_the_collector(ending: str) -> None:
+    """What the result held is freed with it, so there is no cycle."""
+
+    def number() -> int:
+        return 1
+
+    held = weakref.ref(number)
+    it = pullit.zip(iter(number, 0), countdown)
+    del number
+    gc.disable()
+    try:
+        next(it)
+        match ending:
+            case "close":
+                it.close()
+            case "send":
+                with pytest.raises(StopIteration):
+                    it.send(0)
+            case "throw":
+                with pytest.raises(ConsumerError):
+                    it.throw(ConsumerError)
+        del it
+        assert held() is None
+    finally:
+        gc.enable()
+
+
 @pytest.mark.parametrize("wrap", [lambda it: it, from_iterable])
 @pytest.mark.parametrize("function", [pullit.zip, pullit.zip_longest])
 def test_a_fresh_iterator_is_closed_when_another_fails(function: Any, wrap: Any) -> None:
@@ -627,7 +657,7 @@ def test_19_reprs_name_the_walks_and_the_state() -> None:
     it.close()
     states.append(repr(it))
     assert states == [
-        f"<pullit.PullIterator of zip(seq, str object, list object), {state}>"
+        f"<pullit.PullIterator of zip(seq, 'ab', list object), {state}>"
         for state in ("unstarted", "running", "suspended", "finished")
     ]
     assert repr(from_iterable([1, 2])) == "pullit.from_iterable([1, 2])"
