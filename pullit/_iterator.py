@@ -213,7 +213,7 @@ def iterate(seq: Seq[T], *, engine: Engine = "greenlet") -> PullIterator[T]:
     once; then it is the end, and stays so. A StopIteration becomes RuntimeError,
     as in a generator. It is an error, PullError, to ask for a value from inside
     *seq* while it runs, and WrongThreadError in another thread than the first
-    ``next`` was. With ``engine="thread"``, which costs some fifteen times as
+    ``next`` was. With ``engine="thread"``, which costs some twenty times as
     much, any thread may ask, one at a time.
     """
     if isinstance(seq, IterableSeq):

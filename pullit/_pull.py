@@ -157,7 +157,7 @@ def pull(seq: Seq[T], *, engine: Engine = "greenlet") -> Pull[T]:
     the ``next`` or ``stop`` during which it happened raises, once; then it is
     the end. It is an error, PullError, to call them from inside *seq* while it
     runs, and WrongThreadError to call them in another thread than the first
-    ``next`` was. With ``engine="thread"``, which costs some fifteen times as
+    ``next`` was. With ``engine="thread"``, which costs some twenty times as
     much, any thread may call them, one at a time.
 
     Go's iter.Pull.

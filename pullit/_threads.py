@@ -3,7 +3,7 @@
 It offers the two names that the greenlet module offers, `greenlet` and
 `getcurrent`, and of them what the coro layer uses. Exactly one of the threads
 that take part runs at any time; the others wait, each for its own lock. A
-switch costs two of the operating system's context switches, some fifteen times
+switch costs two of the operating system's context switches, some twenty times
 a greenlet's, and buys what greenlets cannot do: any thread may switch to it.
 """
 

@@ -71,3 +71,11 @@ def test_watch_optimizer_stops_when_it_is_good_enough() -> None:
     lines = output("watch_optimizer.py", "scipy")
     assert lines[-2].startswith("stopped after ")
     assert float(lines[-1].split()[0]) < 1e-3
+
+
+def test_merge_databases_keeps_the_order_of_the_keys() -> None:
+    """The two logs are one, by time."""
+    lines = output("merge_databases.py")
+    times = [line.split()[0] for line in lines if line[:1].isdigit()]
+    assert len(times) == 4
+    assert times == sorted(times)
