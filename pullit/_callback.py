@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from greenlet import getcurrent
 
-from pullit._errors import PullExit, chain, raise_if
+from pullit._errors import PullExit, causes, chain, raise_if
 from pullit._guard import Call, Exit, Guard, calls, guards, out_of_order
 from pullit._puller import EXITS, live, look_again
 from pullit._seq import check_seq, seq_name
@@ -237,7 +237,9 @@ class Running:
         if reply is UNSET:
             raise_if(exit and exit())
             return False
-        if isinstance(reply, BaseException) or is_exception_class(reply):
+        if isinstance(reply, BaseException):
+            raise reply.with_traceback(None)  # that of the last time
+        if is_exception_class(reply):
             raise reply
         return reply
 
@@ -269,8 +271,10 @@ class Running:
         try:
             result = self.seq.run(callback)
         except BaseException as e:
-            if self.error and e is not self.error:
-                chain(e, self.error)
+            error, self.error = self.error, None  # its traceback and we are a cycle
+            if error and e is not error:
+                chain(e, error)
+            del error
             if not self.stopped or not self.reports_stop(e):
                 raise
             if not self.pulled:
@@ -278,21 +282,20 @@ class Running:
             raise PullExit("pullit.from_callback: the API was stopped") from e
         finally:
             self.ended = True
-        raise_if(self.error)
+        error, self.error = self.error, None
+        try:
+            raise_if(error)
+        finally:
+            del error
         return result
 
-    def reports_stop(self, error: BaseException | None) -> bool:
+    def reports_stop(self, error: BaseException) -> bool:
         """Tell whether *error* comes of our telling the API to stop."""
         reply = self.seq.stop_reply
         if isinstance(error, self.seq.stop_errors):
             return True
-        while error is not None:
-            if isinstance(error, PullExit) or error is reply:
-                return True
-            if is_exception_class(reply) and isinstance(error, reply):
-                return True
-            error = error.__cause__
-        return False
+        ours = (PullExit, reply) if is_exception_class(reply) else PullExit
+        return any(isinstance(e, ours) or e is reply for e in causes(error))
 
 
 def is_exception_class(value: object) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NoReturn
 
 
@@ -72,6 +73,15 @@ def chain(error: BaseException, earlier: BaseException) -> BaseException:
     if id(oldest) not in seen:
         oldest.__context__ = earlier
     return error
+
+
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Give *error*, what it was raised from, and so on."""
+    seen = set[int]()
+    while error is not None and id(error) not in seen:
+        yield error
+        seen.add(id(error))
+        error = error.__cause__
 
 
 def is_ours(module: dict[str, object]) -> bool:

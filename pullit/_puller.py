@@ -17,6 +17,7 @@ from pullit._errors import (
     PullError,
     PullExit,
     WrongThreadError,
+    causes,
     chain,
     is_ours,
     raise_if,
@@ -209,13 +210,7 @@ class Puller:
 
     def is_exit(self, error: BaseException | None) -> bool:
         """Tell whether *error* is such a PullExit, or was raised from one."""
-        seen = set[int]()
-        while error is not None and id(error) not in seen:
-            if isinstance(error, PullExit) and error.puller in (self, None):
-                return True
-            seen.add(id(error))
-            error = error.__cause__
-        return False
+        return any(isinstance(e, PullExit) and e.puller in (self, None) for e in causes(error))
 
     def finish(self) -> Any:
         """Let go of everything; return what seq returned, or raise what it raised."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -102,6 +104,28 @@ def test_an_error_of_pack_or_reply_is_not_lost(engine: Engine, option: str) -> N
         with pytest.raises(KeyError, match=option):
             list(iterate(seq, engine=engine))
     assert log == ["KeyError"] * 9
+
+
+@pytest.mark.parametrize("deaf", [False, True])
+def test_an_error_of_reply_keeps_nothing_once_it_is_handled(engine: Engine, deaf: bool) -> None:
+    """No cycle of ours holds the API's frames."""
+
+    class Thing:
+        pass
+
+    def fails(n: int) -> Any:
+        thing = Thing()
+        watches.append(weakref.ref(thing))
+        raise KeyError(n)
+
+    watches: list[weakref.ref[Thing]] = []
+    gc.disable()
+    try:
+        with pytest.raises(KeyError):
+            list(iterate(from_callback(api(2, [], deaf=deaf), reply=fails), engine=engine))
+        assert [watch() for watch in watches] == [None] * (1 + deaf)
+    finally:
+        gc.enable()
 
 
 def test_stop_iteration_of_reply_is_for_the_api(engine: Engine) -> None:
