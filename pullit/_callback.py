@@ -177,10 +177,9 @@ class Running:
     def callback(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """What the API calls, and waits in."""
         try:
-            answer = self.answer(args, kwargs)
+            return self.answer(args, kwargs)
         finally:
             self.check_order()
-        return answer
 
     def answer(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Yield the value of a call; return what the API gets, or raise it."""

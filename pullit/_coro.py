@@ -10,8 +10,8 @@ C code included. It is not a thread: nothing runs but the one switched to.
 
 A coroutine is what an engine says it is, and an engine is anything with the two
 names of the greenlet module, `greenlet` and `getcurrent`: that module itself,
-or `_threads`. This is the only file that knows more of engines than how to
-switch.
+or `_threads`. Coroutines are made, ended and adopted in this file alone; the loop
+that drives them switches by itself.
 """
 
 from __future__ import annotations
@@ -107,7 +107,10 @@ def coroswitch(c: Coro) -> None:
         got = forward(gp, got)
     if c.gp is None and c.error is not None:
         error, c.error = c.error, None
-        raise error
+        try:
+            raise error
+        finally:
+            del error  # else this frame and the traceback are a cycle
 
 
 def forward(child: Any, got: object) -> object:

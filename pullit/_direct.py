@@ -9,9 +9,9 @@ from typing import Any
 
 from greenlet import getcurrent
 
-from pullit._errors import PullError, WrongThreadError, chain
+from pullit._errors import WrongThreadError, chain
 from pullit._puller import over
-from pullit._seq import seq_name, thread_name
+from pullit._seq import called_again, seq_name, thread_name
 from pullit._types import Seq, T
 
 
@@ -91,7 +91,6 @@ class Direct:
         "bound",
         "close",
         "done",
-        "due",
         "ended",
         "label",
         "make",
@@ -106,7 +105,6 @@ class Direct:
     __next__: Callable[[], Any]
     close: Callable[[], object]
     done: bool
-    due: Any
     ended: bool
     result: Any
     resume: Callable[[], Any]
@@ -130,7 +128,7 @@ class Direct:
         self.thread: int = 0
         self.__next__ = self.resume = over  # until the first value is asked for
         self.done = self.ended = self.returned = False
-        self.result = self.due = None  # an iterator has none
+        self.result = None  # an iterator has none
 
     def __iter__(self) -> Iterator[Any]:
         """Return self, good for more values; see Puller."""
@@ -243,10 +241,7 @@ class Direct:
         if self.done:
             raise StopIteration
         self.check_thread(call)
-        raise PullError(
-            f"{self.name}: {call} called again before yield; {self.label} is running:"
-            f" do not call {call} from inside it, nor from two threads at once"
-        )
+        raise called_again(self.name, call, self.label)
 
     def check_thread(self, call: str) -> None:
         """Refuse *call* in a thread where the pulls cannot be asked (contract 11)."""

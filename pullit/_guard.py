@@ -4,7 +4,8 @@ Many native libraries keep a list of what they are doing whose nodes lie on the
 C stack: HDF5, scipy, every pybind11 function. Two of their calls that are both
 suspended must end newest first, or the process crashes. So while an API runs
 that pullit calls back from, its coroutine is on its thread's list of guards, and
-the loop asks here before it resumes a coroutine. Only pulls of guarded ones ask.
+the loop asks here before it resumes one. Of a plain producer it asks only when
+it looks around anyway, because another coroutine asks than the last time.
 """
 
 from __future__ import annotations

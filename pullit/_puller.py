@@ -24,7 +24,7 @@ from pullit._errors import (
     trim,
 )
 from pullit._guard import OrderError, check_order, note_sent, note_told
-from pullit._seq import check_seq, find_engine, seq_name, thread_name
+from pullit._seq import called_again, check_seq, find_engine, seq_name, thread_name
 
 # How often a producer that goes on after it was told to stop gets PullExit,
 # before it is left to drain to its own end, as in Go.
@@ -226,8 +226,7 @@ class Puller:
             foreign = WrongThreadError(self.foreign)
             error = chain(error, foreign) if error else foreign
         if error:
-            # raise would put what the consumer is handling in place of the
-            # error's own context (contract 6).
+            # As raise_as_left does, but with a frame less in every traceback.
             context = error.__context__
             try:
                 raise trim(error)
@@ -291,10 +290,7 @@ class Puller:
         if self.done:
             raise StopIteration
         self.check_thread(call)
-        raise PullError(
-            f"{self.name}: {call} called again before yield; {self.describe()} is running:"
-            f" do not call {call} from inside it, nor from two threads at once"
-        )
+        raise called_again(self.name, call, self.describe())
 
     def check_thread(self, call: str) -> None:
         """Refuse *call* in a thread where greenlet cannot serve it (contract 11)."""
