@@ -88,6 +88,7 @@ class Direct:
     __slots__ = (
         "__next__",
         "advance",
+        "ahead",
         "bound",
         "close",
         "done",
@@ -117,7 +118,9 @@ class Direct:
         make: Callable[[], Iterator[Any]],
         close: Callable[[], object],
         bound: bool,
+        ahead: bool = False,
     ) -> None:
+        self.ahead: bool = ahead  # asked to read ahead, for which there is no need
         self.name: str = name
         self.label: str = label
         self.make: Callable[[], Iterator[Any]] | None = make
@@ -267,7 +270,7 @@ class Direct:
         return None
 
 
-def direct(name: str, seq: IterableSeq) -> Direct:
+def direct(name: str, seq: IterableSeq, ahead: bool = False) -> Direct:
     """Return the pull of an iterable's Seq."""
     made: list[Iterator[Any]] = []
 
@@ -275,4 +278,4 @@ def direct(name: str, seq: IterableSeq) -> Direct:
         made.append(iter(seq.iterable))
         return made[0]
 
-    return Direct(name, seq.name(), make, lambda: seq.close(made.pop()), False)
+    return Direct(name, seq.name(), make, lambda: seq.close(made.pop()), False, ahead)

@@ -78,6 +78,8 @@ class Puller:
         "told",
     )
 
+    ahead = False  # seq may run ahead of its consumer
+
     __next__: Callable[[], Any]
     abandoned: bool
     deliver: Callable[..., Any]  # (call, answer)

@@ -1,0 +1,154 @@
+"""read_ahead: a pull whose switches bring many values each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import chain, cycle, repeat
+from operator import index
+from threading import RLock
+from typing import Any, NoReturn
+
+import greenlet
+
+from pullit._puller import Puller
+
+FULL = iter(range(0))
+
+
+def check_read_ahead(name: str, read_ahead: int) -> int:
+    """Return *read_ahead*, or raise TypeError or ValueError."""
+    n = index(read_ahead)
+    if n < 0:
+        raise ValueError(f"{name}: read_ahead must be 0 or more, not {n}")
+    return n
+
+
+class Batch:
+    """What one switch has brought: it gives the values that are left.
+
+    `__iter__` is a slot, so that the iterator can change from one batch to the
+    next in C, where no handler of a signal can raise, and values be lost.
+    """
+
+    __slots__ = ("__iter__", "values")
+
+    __iter__: Callable[[], Iterator[Any]]
+
+    def __init__(self) -> None:
+        self.values: list[Any] | None = None  # while they wait to be iterated over
+
+
+class Ahead(Puller):
+    """A pull whose producer goes on while its consumer waits, for up to *n* values.
+
+    To Puller they are one value, which is in *batch*.
+    """
+
+    __slots__ = ("batch", "halt", "n")
+
+    ahead = True
+
+    def __init__(self, n: int, *args: Any) -> None:
+        super().__init__(*args)
+        self.n = n
+        self.batch = Batch()
+        self.halt: Callable[[], object] = bool  # until there is something to halt
+
+    def run(self, yield_batch: Callable[[Any], Any]) -> None:
+        """Run seq with a `yield_` that switches when it has n values."""
+        n, batch = self.n, self.batch
+        shared = self.engine is not greenlet  # any thread may call yield_
+        # Whose thread is running? Its method is what tells that at the least cost.
+        owner = RLock()
+        if not shared:
+            owner.acquire()
+        values: list[Any] = []
+        room = FULL  # the indices of values that are yet to be filled
+        wanted = True  # the consumer waits for more; else there is no room either
+
+        def yield_(value: Any, /) -> Any:
+            if owner._is_owned():  # type: ignore[attr-defined]
+                for i in room:
+                    values[i] = value
+                    return True
+            return add(value)
+
+        def add(value: Any) -> bool:
+            """What yield_ does in one call of many, and for whoever must be refused."""
+            nonlocal room, values, wanted
+            if not (wanted and (shared or owner._is_owned())):  # type: ignore[attr-defined]
+                if not yield_batch(None):
+                    return False
+                wanted = True
+            values.append(value)
+            filled = len(values)
+            if filled == n:
+                if not give():
+                    return False
+                filled = n // 2
+            if not shared:
+                # Twice as many each time, up to n, which may be more than seq has.
+                end = min(2 * filled, n - 1)
+                more, indices = [None] * (end - len(values)), iter(range(len(values), end))
+                values += more
+                room = indices
+            return True
+
+        def give() -> bool:
+            """Yield the batch."""
+            nonlocal room, values, wanted
+            batch.values, room, wanted = values, FULL, False
+            values, given = [], values
+            go_on = False
+            try:
+                go_on = yield_batch(None)
+            finally:
+                if not go_on:
+                    given.clear()  # what ran ahead is dropped
+            wanted = go_on
+            return go_on
+
+        def halt() -> None:
+            nonlocal room, wanted
+            room, wanted = FULL, False
+
+        self.halt = halt
+        try:
+            super().run(yield_)
+        finally:
+            filled = len(values) - room.__length_hint__()
+            values, room = values[:filled], FULL
+            if wanted and values:
+                give()
+            wanted = False
+
+    def exit(self, text: str) -> Any:
+        self.halt()
+        return super().exit(text)
+
+    def forget(self) -> None:
+        super().forget()
+        self.halt = bool
+
+    def batches(self) -> Iterator[Any]:
+        """Return the iterators whose values, one after another, are seq's."""
+        switches = chain.from_iterable(repeat(self))
+        return cycle((map(refill, repeat(switches), repeat(self.batch)), self.batch))
+
+
+def refill(switches: Iterator[object], batch: Batch) -> NoReturn:
+    """Have seq fill *batch*; raise StopIteration then, as an iterator without values."""
+    while batch.values is None:  # else a signal came between, the last time
+        try:
+            next(switches)
+        except StopIteration as e:
+            batch.__iter__ = partial(end, e.value)  # type: ignore[method-assign]
+            raise
+    batch.__iter__ = iter(batch.values).__iter__  # type: ignore[method-assign]
+    batch.values = None
+    raise StopIteration
+
+
+def end(result: object) -> NoReturn:
+    raise StopIteration(result)
