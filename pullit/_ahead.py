@@ -55,7 +55,10 @@ class Ahead(Puller):
         self.batch = Batch()
         self.halt: Callable[[], object] = bool  # until there is something to halt
 
-    def run(self, yield_batch: Callable[[Any], Any]) -> None:
+    def job(self) -> tuple[Any, Any]:
+        return self.run, self.yield_
+
+    def run(self, yield_batch: Callable[[Any], Any]) -> object:
         """Run seq with a `yield_` that switches when it has n values."""
         n, batch = self.n, self.batch
         shared = self.engine is not greenlet  # any thread may call yield_
@@ -115,7 +118,8 @@ class Ahead(Puller):
 
         self.halt = halt
         try:
-            super().run(yield_)
+            assert self.seq is not None
+            return self.seq(pair(yield_) if self.pairs else yield_)
         finally:
             filled = len(values) - room.__length_hint__()
             values, room = values[:filled], FULL
@@ -152,3 +156,12 @@ def refill(switches: Iterator[object], batch: Batch) -> NoReturn:
 
 def end(result: object) -> NoReturn:
     raise StopIteration(result)
+
+
+def pair(yield_one: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
+    """Return the `yield_` of a Seq2."""
+
+    def yield_(k: Any, v: Any, /) -> Any:
+        return yield_one((k, v))
+
+    return yield_

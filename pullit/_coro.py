@@ -16,9 +16,13 @@ that drives them switches by itself.
 
 from __future__ import annotations
 
+import sys
+import threading
+from _weakref import getweakrefcount, ref
 from collections.abc import Callable
 from contextvars import copy_context
 from functools import partial
+from sys import getrefcount
 from typing import Any
 
 import greenlet
@@ -29,63 +33,207 @@ from pullit._errors import PullError
 
 engines: dict[str, Any] = {"greenlet": greenlet, "thread": _threads}
 
-# What coroswitch passes to show the other side that the switch is ours.
+# What a switch brings that is ours: the other side has switched, or f has ended; ...
 SWITCHED = object()
+# ... or this coroutine will not do, and another is to run f.
+UNFIT = object()
 
 # SQLAlchemy's await_only looks for this on the running greenlet before it
 # switches to the parent.
 PROVIDER = "__sqlalchemy_greenlet_provider__"
 
+# How many coroutines a thread keeps parked. Go's free lists hold as many.
+PARKED = 64
+
+# A greenlet has for ever the recursion depth of its first start. What was started
+# deeper than this is not parked, because its next user may start from the top. In
+# 3.11 calls from C count as well: up to one for each frame.
+SHALLOW = 100 if sys.version_info >= (3, 12) else 50
+
+# The C stack of a greenlet has for ever the place of its first start. A consumer
+# that is deeper has part of its own stack there, which each switch copies away and
+# back: no more bytes than this. A call from C takes some 500 to 5,000.
+OVERLAP = 1500
+
 
 class Coro:
     """A place where one coroutine is blocked. Made by newcoro."""
 
-    __slots__ = ("engine", "error", "f", "gp")
+    __slots__ = ("__weakref__", "arg", "engine", "error", "f", "gp", "result", "settle")
 
-    def __init__(self, f: Callable[[], object], engine: Any) -> None:
-        self.f: Callable[[], object] = f
+    def __init__(
+        self, f: Callable[[Any], object], arg: Any, settle: Callable[[], object], engine: Any
+    ) -> None:
+        self.f = f
+        self.arg = arg
+        self.settle = settle
         self.engine: Any = engine
+        self.result: Any = None  # what f returned
         self.error: BaseException | None = None  # what f raised, not yet delivered
         # Who is blocked here; None once f has ended. Go's name for it.
-        self.gp: Any = engine.greenlet(partial(corostart, self))
+        self.gp: Any = None
 
 
-def newcoro(f: Callable[[], object], engine: Any = greenlet) -> Coro:
-    """Return a coro on which a new coroutine is blocked that has not yet run *f*.
+class Work:
+    """What a coroutine is to run next."""
+
+    __slots__ = ("coro", "shallow")
+
+    def __init__(self, shallow: bool) -> None:
+        # The coro, weakly: a parked coroutine that held it, by which it is held, could
+        # never be collected.
+        self.coro: Callable[[], Coro | None] = none
+        self.shallow = shallow  # it may be parked
+
+
+def none() -> None:
+    return None
+
+
+class Free(threading.local):
+    """The coroutines that a thread has parked, last one last: Go's free list."""
+
+    def __init__(self) -> None:
+        self.parked: list[tuple[Any, Work]] = []
+        # A dead greenlet. To switch to it is to switch to its parent; but he who
+        # waits in such a switch holds the dead one alone, and not its parent.
+        self.end: Any = greenlet.greenlet(bool)
+        self.end.throw()
+        self.main: Any = greenlet.getcurrent()
+        while self.main.parent is not None:
+            self.main = self.main.parent
+
+
+free = Free()
+
+
+def newcoro(
+    f: Callable[[Any], object],
+    arg: Any = None,
+    settle: Callable[[], object] = bool,
+    engine: Any = greenlet,
+) -> Coro:
+    """Return a coro on which a coroutine is blocked that has yet to run ``f(arg)``.
 
     It will run in a copy of the caller's context, as an asyncio task does: a
-    greenlet left alone would start in an empty one.
+    greenlet left alone would start in an empty one. The last that it runs is
+    *settle*, whichever way f has ended.
     """
-    c = Coro(f, engine)
-    c.gp.gr_context = copy_context()
+    c = Coro(f, arg, settle, engine)
+    if engine is greenlet and free.parked:
+        reuse(c)
+    else:
+        create(c)
     return c
 
 
-def corostart(c: Coro, *_: object) -> object:
-    """Run f, then coroexit.
+def create(c: Coro) -> None:
+    """Block a new coroutine on *c*."""
+    work = Work(c.engine is greenlet and is_shallow())
+    work.coro = ref(c)
+    c.gp = c.engine.greenlet(partial(corostart, work))
+    c.gp.gr_context = copy_context()
+
+
+def is_shallow() -> bool:
+    try:
+        sys._getframe(SHALLOW)
+    except ValueError:
+        return True
+    return False
+
+
+def reuse(c: Coro) -> None:
+    """Block a parked coroutine on *c*, if there is one that nobody else knows.
+
+    Who knows it might switch to it, or keep something of its last user's for it. It
+    is dead if a signal's exception came while it was being parked.
+    """
+    parked = free.parked
+    while parked:
+        g, work, references = pop(parked)
+        if references == UNKNOWN and not getweakrefcount(g) and not g.dead:
+            g.__dict__.clear()
+            g.parent = greenlet.getcurrent()
+            work.coro = ref(c)
+            c.gp = g
+            g.gr_context = copy_context()
+            return
+    create(c)
+
+
+def pop(parked: list[tuple[Any, Work]]) -> tuple[Any, Work, int]:
+    """Take the last of *parked*; return it and the number of references to it."""
+    g, work = parked.pop()
+    return g, work, getrefcount(g)
+
+
+# That number for what is known here alone; it depends on the version of Python.
+UNKNOWN = pop([(object(), Work(True))])[2]
+
+
+def corostart(work: Work, *_: object) -> object:
+    """Run f, then coroexit; and then wait, parked, to be used once more.
 
     coro.go loses a panic of f here. We hand it to whoever is blocked. Returns
     what the engine then passes to that one.
     """
-    try:
-        c.f()
-    except GreenletExit:
-        pass  # the engine's way to end a coroutine: f has ended as by a return
-    except BaseException as e:
-        c.error = e
-    coroexit(c)
+    c = work.coro()
+    while c:
+        work.coro = none
+        try:
+            try:
+                c.result = c.f(c.arg)
+            finally:
+                c.settle()
+        except GreenletExit:
+            pass  # the engine's way to end a coroutine: f has ended as by a return
+        except BaseException as e:
+            c.error = e
+        coroexit(c)
+        c = None  # here nothing refers any more to what has run
+        if not work.shallow or len(free.parked) >= PARKED:
+            break
+        free.parked.append((greenlet.getcurrent(), work))
+        got: object = SWITCHED
+        while c is None:  # that is once, unless somebody without work has switched here
+            got = free.end.switch(got)
+            c = work.coro()
+        del got
+        if c.gp._stack_saved > OVERLAP:
+            greenlet.getcurrent().parent = c.gp
+            return UNFIT
     return SWITCHED
 
 
 def coroexit(c: Coro) -> None:
-    """End the running coroutine: the last thing it does before it returns.
+    """End the running coroutine: the last thing it does before it returns or parks.
 
     Whoever is blocked on *c* then runs, and nobody is blocked there any more.
     """
     # A greenlet that returns wakes its parent: whoever was running when it was
     # created. The one blocked on c may be another by now, because next and stop
     # can be handed around, so adopt it here.
-    c.engine.getcurrent().parent, c.gp = c.gp, None
+    me = c.engine.getcurrent()
+    if c.engine is greenlet:
+        free.end.parent, me.parent = c.gp, free.end
+    else:
+        me.parent = c.gp
+    c.gp = None
+
+
+def coroleft(c: Coro) -> None:
+    """Have nobody keep the running coroutine, for which the one of *c* has exited."""
+    if c.engine is greenlet and free.end.parent is not free.main:
+        free.end.parent = free.main
+
+
+def replace(c: Coro) -> Any:
+    """Return a new coroutine for the work of *c*, for which the last was UNFIT."""
+    me = c.gp
+    create(c)
+    g, c.gp = c.gp, me
+    return g
 
 
 def coroswitch(c: Coro) -> None:
@@ -104,13 +252,19 @@ def coroswitch(c: Coro) -> None:
     c.gp = me
     got = gp.switch(SWITCHED)
     while got is not SWITCHED:
-        got = forward(gp, got)
-    if c.gp is None and c.error is not None:
-        error, c.error = c.error, None
-        try:
-            raise error
-        finally:
-            del error  # else this frame and the traceback are a cycle
+        if got is UNFIT:
+            gp = replace(c)
+            got = gp.switch(SWITCHED)
+        else:
+            got = forward(gp, got)
+    if c.gp is None:
+        coroleft(c)
+        if c.error is not None:
+            error, c.error = c.error, None
+            try:
+                raise error
+            finally:
+                del error  # else this frame and the traceback are a cycle
 
 
 def forward(child: Any, got: object) -> object:

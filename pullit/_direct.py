@@ -10,8 +10,8 @@ from typing import Any
 from greenlet import getcurrent
 
 from pullit._errors import WrongThreadError, chain
-from pullit._puller import over
 from pullit._seq import called_again, seq_name, thread_name
+from pullit._state import ended, over
 from pullit._types import Seq, T
 
 
@@ -94,12 +94,12 @@ class Direct:
         "done",
         "ended",
         "label",
+        "loop",
         "make",
         "name",
         "result",
         "resume",
         "returned",
-        "steps",
         "thread",
     )
 
@@ -127,7 +127,7 @@ class Direct:
         self.close = close
         self.bound: bool = bound
         self.advance: Callable[[], Any] | None = None  # the iterator's __next__, once made
-        self.steps: Generator[Any, None, None] | None = None  # the loop
+        self.loop: Any = ended
         self.thread: int = 0
         self.__next__ = self.resume = over  # until the first value is asked for
         self.done = self.ended = self.returned = False
@@ -144,15 +144,21 @@ class Direct:
     def renew(self) -> None:
         """Make a fresh loop: an exception has ended the last one, if there was one."""
         self.leave_loop()
-        self.steps = self.loop()
-        self.resume = self.__next__ = self.steps.__next__
+        self.loop = self.run_loop()
+        self.resume = self.__next__ = self.loop.__next__
 
     def leave_loop(self) -> None:
         """Close the last loop: it holds its own `__next__`, a cycle."""
-        if self.steps is not None:
-            self.steps.close()
+        if self.loop is not ended:
+            self.loop.close()
+            self.loop = ended
 
-    def loop(self) -> Generator[Any, None, None]:
+    @property
+    def yield_next(self) -> bool:
+        """Whether a value is being made."""
+        return self.__next__ == self.refuse
+
+    def run_loop(self) -> Generator[Any, None, None]:
         refuse, resume, advance, bound = self.refuse, self.resume, self.advance, self.bound
         caller = None
         while True:

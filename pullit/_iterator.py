@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Concatenate, NoReturn, ParamSpec, overloa
 from pullit._ahead import Ahead, check_read_ahead
 from pullit._direct import Direct, IterableSeq, direct
 from pullit._errors import PullError, trim
-from pullit._loop import drive
 from pullit._pull import leave, refuse_copy
 from pullit._puller import Puller
 from pullit._seq import check_seq, find_engine, seq_name
@@ -183,11 +182,8 @@ def start(
 ) -> PullIterator[Any]:
     """Return the iterator over *seq*, which is not started yet."""
     if check_read_ahead(name, read_ahead) < 2:
-        p = Puller(name, seq, engine, pairs, label)
-        drive(p)
-        return iterator(p)
+        return iterator(Puller(name, seq, engine, pairs, label))
     ahead = Ahead(read_ahead, name, seq, engine, pairs, label)
-    drive(ahead)
     return iterator(ahead, ahead.batches())
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, NoReturn, T
 
 from pullit._direct import Direct, IterableSeq, direct
 from pullit._errors import chain
-from pullit._loop import drive
 from pullit._puller import Puller
 from pullit._seq import find_engine
 from pullit._types import Engine, K, K_co, Seq, Seq2, T, T_co, V, V_co
@@ -46,13 +45,19 @@ class Owner:
         self.p = p
 
     def next(self) -> Any:
-        """The next of a pull without a coroutine."""
+        """Return the next value and True, or None and False; see pullit.pull."""
+        p = self.p
         while True:
-            try:
-                return self.p.__next__(), True
-            except StopIteration:
-                if self.is_end():
-                    return None, False
+            if not p.yield_next:
+                for value in p.loop:  # resumes the generator in this very frame
+                    return value, True
+            if self.is_end():
+                return None, False
+
+    def next_pair(self) -> Any:
+        """The same for pull2."""
+        pair, ok = self.next()
+        return (*pair, True) if ok else (None, None, False)
 
     def stop(self) -> None:
         """Tell seq to return, and wait until it has; see pullit.pull."""
@@ -165,10 +170,9 @@ def pull(seq: Seq[T], *, engine: Engine = "greenlet") -> Pull[T]:
     if isinstance(seq, IterableSeq):
         find_engine("pullit.pull", engine)
         owner = Owner(direct("pullit.pull", seq))
-        return Pull(owner.next, owner.stop)
-    p = Puller("pullit.pull", seq, engine)
-    owner = Owner(p)
-    return Pull(drive(p)(owner.is_end), owner.stop)
+    else:
+        owner = Owner(Puller("pullit.pull", seq, engine))
+    return Pull(owner.next, owner.stop)
 
 
 def pull2(seq: Seq2[K, V], *, engine: Engine = "greenlet") -> Pull2[K, V]:
@@ -180,12 +184,5 @@ def pull2(seq: Seq2[K, V], *, engine: Engine = "greenlet") -> Pull2[K, V]:
 
     Go's iter.Pull2.
     """
-    p = Puller("pullit.pull2", seq, engine, pairs=True)
-    owner = Owner(p)
-    next_pair = drive(p)(owner.is_end)
-
-    def next() -> Any:
-        pair, ok = next_pair()
-        return (*pair, True) if ok else (None, None, False)
-
-    return Pull2(next, owner.stop)
+    owner = Owner(Puller("pullit.pull2", seq, engine, pairs=True))
+    return Pull2(owner.next_pair, owner.stop)

@@ -1,4 +1,4 @@
-"""The state of one pull, and what may be done in it: what next, yield_ and stop share."""
+"""The pull itself: the loop that drives a coro, the `yield_` that seq calls, and stop."""
 
 from __future__ import annotations
 
@@ -6,89 +6,45 @@ import atexit
 import sys
 import threading
 from _thread import get_ident
-from collections.abc import Callable, Iterator
-from types import FrameType
+from collections.abc import Callable, Generator, Iterator
+from functools import partial
+from types import FrameType, SimpleNamespace
 from typing import Any
 
 import greenlet
 
-from pullit._coro import Coro, adopt, newcoro
-from pullit._errors import (
-    PullError,
-    PullExit,
-    WrongThreadError,
-    causes,
-    chain,
-    is_ours,
-    raise_if,
-    trim,
-)
-from pullit._guard import OrderError, check_order, note_sent, note_told
-from pullit._seq import called_again, check_seq, find_engine, seq_name, thread_name
-
-# How often a producer that goes on after it was told to stop gets PullExit,
-# before it is left to drain to its own end, as in Go.
-EXITS = 5
+from pullit._coro import UNFIT, adopt, coroleft, forward, free, newcoro, replace
+from pullit._errors import PullError, WrongThreadError, chain, trim
+from pullit._guard import OrderError, check_order, is_guarded, note_sent, note_told
+from pullit._state import State, ended, over
 
 # The pulls that are started and not over, oldest first, by their coroutine. They are
 # kept here without the handles that their users hold, so that a dropped handle still
 # stops its pull.
 live: dict[Any, Puller] = {}
 
-# What runs when a finished iterator is asked: the end, for ever, in C.
-over = iter(()).__next__
 
+class Puller(State):
+    """One pull.
 
-class Puller:
-    """One pull: what its consumer and its producer, seq, share.
-
-    Its `__next__` is a slot, and says at any time what asking for the next value
-    runs: the loop while seq has not begun or is suspended, `refuse` while it
-    runs, `over` after the end. So the guards cost a right call nothing, and
-    ``for``, which asks from C, passes them too.
-
-    Invariants: `coro` is None until seq is started, and again after the end.
-    `coro.gp` is the consumer, and None as soon as seq has ended. `done` says
-    that no value will come any more, `ended` that seq has been left, too.
+    `yield_` and the loop carry coroswitch inline: blocked on the coro is the
+    producer while the consumer runs, and the consumer while the producer does.
+    The loop is a generator, because greenlet needs a frame object of whoever
+    switches, and a generator's lasts.
     """
 
     __slots__ = (
-        "__next__",
-        "abandoned",
-        "coro",
-        "deliver",
-        "done",
-        "due",
-        "ended",
-        "engine",
-        "exits",
-        "foreign",
-        "label",
+        "caller",
+        "consumer",
+        "current",
         "lock",
-        "look",
-        "main",
-        "name",
-        "pairs",
-        "renew",
-        "result",
-        "returned",
-        "root",
-        "seq",
-        "thread",
-        "told",
+        "loop",
+        "order",
+        "producer",
+        "resume",
+        "yield_next",
+        "yielder",
     )
-
-    ahead = False  # seq may run ahead of its consumer
-
-    __next__: Callable[[], Any]
-    abandoned: bool
-    deliver: Callable[..., Any]  # (call, answer)
-    done: bool
-    ended: bool
-    look: Callable[[], object]
-    main: Callable[[], object]
-    renew: Callable[[], object]
-    returned: bool
 
     def __init__(
         self,
@@ -98,21 +54,18 @@ class Puller:
         pairs: bool = False,
         label: str = "",
     ) -> None:
-        check_seq(name, seq)
-        self.name: str = name
-        self.engine: Any = find_engine(name, engine)
-        self.seq: Callable[..., object] | None = seq
-        self.pairs: bool = pairs  # seq's yield_ takes two values
-        self.label: str = label  # seq's name, if not its own, or once seq is let go
-        self.coro: Coro | Any = None
-        self.root: Any = None  # the coroutine on which seq was started, ...
-        self.thread: int = 0  # ... and the thread
-        self.done = self.ended = self.returned = self.abandoned = False
-        self.told: bool = False  # yield_ has answered False
-        self.exits: int = 0  # and has then raised PullExit that often
-        self.foreign: str = ""  # what to tell the consumer of a foreign thread's yield_
-        self.result: Any = None
-        self.due: Any = None  # the result, until a StopIteration has carried it
+        super().__init__(name, seq, engine, pairs, label)
+        self.current: Callable[[], Any] = self.engine.getcurrent
+        self.consumer: Any = None  # who called next last, ...
+        self.caller: Any = None  # ... or None, so that the next call is looked at
+        self.producer: Any = None  # who called yield_ last, ...
+        self.yielder: Any = None  # ... or None, so that its next call is looked at
+        self.yield_next: bool = False  # a next is yet unmatched by a yield; Go's name
+        # What yield_ does when it is resumed by send, throw or stop.
+        self.order: Callable[[], Any] | None = None
+        self.loop: Any = ended
+        self.resume: Callable[[], Any] = over
+        self.__next__ = over  # until __iter__ is asked
         # Coroutines of one thread take turns; threads must be made to. An RLock,
         # because deliver holds it around the loop, which takes it too.
         self.lock: threading.RLock | None = None if self.engine is greenlet else threading.RLock()
@@ -130,20 +83,80 @@ class Puller:
             self.renew()
         return self
 
-    def enter(self, producer: Any) -> Any:
-        """Return the running coroutine as the consumer: the slow part of the loop.
+    def renew(self) -> None:
+        """Make a fresh loop."""
+        self.loop = Serial(self) if self.lock else self.run_loop()
+        self.resume = self.__next__ = self.loop.__next__
+
+    def yield_(self, value: Any, /) -> Any:
+        """What seq calls for each value, and waits in."""
+        if not self.yield_next or self.current() is not self.yielder:
+            self.caller = None
+            if not self.accept(self.yield_next):
+                return False
+            self.producer = self.current()
+            self.yielder = None if is_guarded(self.producer) else self.producer
+        self.yield_next = False
+        self.consumer.switch(value)  # coroswitch, inline
+        if self.order is None:
+            return True
+        return self.obey()
+
+    def yield_pair(self, k: Any, v: Any, /) -> Any:
+        """The same for the seq of a pull2."""
+        return self.yield_((k, v))
+
+    def obey(self) -> Any:
+        """Return what `yield_` answers to send and stop, or raise what it is thrown."""
+        answer, self.order = self.order, None
+        assert answer is not None
+        try:
+            return answer()
+        finally:
+            if self.done:
+                self.yielder = None  # every later call comes too late
+
+    def run_loop(self) -> Generator[Any, Any, Any]:
+        current, refuse = self.current, self.refuse
+        while True:
+            if current() is not self.caller:
+                self.enter()
+            self.yield_next = True
+            self.__next__ = refuse
+            try:
+                value = self.producer.switch()  # coroswitch, inline
+                while self.yield_next:  # that was no yield: the end, or not our switch
+                    if self.coro.gp is None or (self.root.dead and value is not UNFIT):
+                        return self.finish()
+                    value = self.pass_on(value)
+                self.__next__ = self.resume
+            except BaseException as e:
+                if self.ended:
+                    raise  # seq's own, from finish
+                # No call, in which a signal's handler could raise, or another thread
+                # run, comes before these.
+                self.abandoned = self.lock is not None
+                waited, self.yield_next, self.caller = self.yield_next, False, None
+                self.__next__ = self.resume
+                self.interrupt(e, waited)
+                raise
+            yield value
+            value = None  # the consumer's alone
+
+    def enter(self) -> None:
+        """Note who asks: the slow part of the loop.
 
         Starts seq, or sees to it that another coroutine asks than the last time.
-        *producer* is whom the loop will resume.
         """
-        me = self.engine.getcurrent()
+        me = self.current()
         if self.coro is None:
-            self.thread = get_ident()
-            self.coro = newcoro(self.main, self.engine)
-            self.root = self.coro.gp
-            live[self.root] = self
+            self.start()
         self.check_thread("next")
-        check_order(self.name, producer)
+        if self.coro.gp is None:
+            # seq has ended, and a signal's exception has kept that from who asked.
+            self.producer = SimpleNamespace(switch=bool)
+            return
+        check_order(self.name, self.producer)
         try:
             adopt(self.root, me)
         except ValueError as e:
@@ -154,76 +167,68 @@ class Puller:
                 ) from None
             # A new thread has the ident of the ended one.
             raise self.wrong_thread("next", "a thread that has ended") from None
-        self.coro.gp = me
-        return me
+        self.coro.gp = self.consumer = me
+        if self.foreign:
+            self.order = self.say_stop
+        self.caller = me
 
-    def run(self, yield_: Callable[[Any], Any]) -> None:
-        """Run seq. This is on the producer's coroutine."""
-        assert self.seq is not None
-        try:
-            self.result = self.seq(pair(yield_) if self.pairs else yield_)
-        except StopIteration as e:
-            raise RuntimeError(f"{self.name}: {self.describe()} raised StopIteration") from e
-        except PullExit as e:
-            if not (self.abandoned and self.is_exit(e)):
-                raise
+    def start(self) -> None:
+        self.thread = get_ident()
+        self.coro = newcoro(*self.job(), self.settle, self.engine)
+        self.root = self.producer = self.yielder = self.coro.gp
+        live[self.root] = self
 
-    def accept(self, wanted: bool) -> bool:
-        """Tell whether a `yield_` that comes late, or from elsewhere, may go on.
+    def job(self) -> tuple[Any, Any]:
+        """Return what the coroutine is to call, and with what: it is no call of ours.
 
-        The slow part of `yield_`: answers False itself, raises what `yield_` does.
+        Each frame of ours below seq would cost something with every switch.
         """
-        if self.ended and not self.abandoned:
-            return False
-        if self.engine is greenlet and get_ident() != self.thread:
-            self.foreign = (
-                f"{self.name}: yield_ called in {thread_name(get_ident())}, but"
-                f" {self.describe()} was started in {thread_name(self.thread)}; pass"
-                ' engine="thread" for an API that calls back from other threads'
-            )
-            raise WrongThreadError(self.foreign)
-        if not self.done:
-            if wanted:
-                return True
-            raise PullError(
-                f"{self.name}: yield_ called again before next; {self.describe()} is"
-                " suspended in its last call of it: only the producer may call yield_"
-            )
-        note_told(self.next_exit)
-        if not self.told:
-            self.told = True
-        else:
-            raise_if(self.next_exit())
-        return False
+        return self.seq, self.yield_pair if self.pairs else self.yield_
 
-    def next_exit(self) -> PullExit | None:
-        """Return the PullExit for a producer that goes on, or None when it had enough."""
-        if self.exits == EXITS:
-            return None
-        self.exits += 1
-        return self.exit("yield_ called after it answered False; return instead")
+    def pass_on(self, got: object) -> Any:
+        """Answer a switch that is not ours; return what is switched to us next."""
+        if got is not UNFIT:
+            return forward(self.root, got)
+        del live[self.root]
+        self.root = self.producer = self.yielder = replace(self.coro)
+        live[self.root] = self
+        adopt(self.root, self.consumer)
+        return self.root.switch()
 
-    def exit(self, text: str) -> PullExit:
-        """Return a PullExit that this pull knows as its own."""
-        self.told = True
-        exit = PullExit(f"{self.name}: {text}")
-        exit.puller = self
-        return exit
-
-    def is_exit(self, error: BaseException | None) -> bool:
-        """Tell whether *error* is such a PullExit, or was raised from one."""
-        return any(isinstance(e, PullExit) and e.puller in (self, None) for e in causes(error))
+    def settle(self) -> None:
+        """What runs on the coroutine when seq has ended."""
+        if self.abandoned:
+            error = sys.exception()
+            if error and not self.is_exit(error):
+                args = type(error), error, error.__traceback__, threading.current_thread()
+                threading.excepthook(threading.ExceptHookArgs(args))
+        elif not self.yield_next:
+            # Nobody waits for this end: another coroutine has yielded, or
+            # somebody else resumed us. A yield_ that is parked answers False,
+            # as in Go; we wait for the consumer in its place.
+            parked, self.producer = self.producer, self.current()
+            if parked is self.producer:
+                parked = self.consumer.parent or self.consumer
+            else:
+                self.order = bool
+            parked.switch()
 
     def finish(self) -> Any:
         """Let go of everything; return what seq returned, or raise what it raised."""
         coro = self.coro
         assert coro is not None
         error = coro.error
+        if isinstance(error, StopIteration):
+            stop, error = error, RuntimeError(f"{self.name}: {self.describe()} raised StopIteration")
+            error.__cause__ = error.__context__ = stop
+            del stop
+        self.result = coro.result
         self.returned = error is None and coro.gp is None
         if self.done and self.is_exit(error):
             error = None
         self.forget()
         coro.error = None  # its traceback and the coro are a cycle
+        coroleft(coro)
         if self.foreign:
             foreign = WrongThreadError(self.foreign)
             error = chain(error, foreign) if error else foreign
@@ -242,10 +247,61 @@ class Puller:
         """Note that it is over, and let go of seq and of every cycle."""
         self.label = self.describe()
         self.done = self.ended = True
-        self.__next__ = self.deliver = self.look = self.main = self.renew = over
+        self.loop, self.__next__, self.resume = ended, over, over
+        self.caller = self.consumer = self.producer = self.yielder = None
         root = self.root
         self.seq = self.coro = self.root = None
         live.pop(root, None)
+
+    def interrupt(self, error: BaseException, waited: bool) -> None:
+        """End seq before *error*, thrown into the consumer, goes on.
+
+        Either the consumer *waited* for seq, or its value was just there: it is
+        lost, as a generator's would be.
+        """
+        if self.abandoned and self.coro.gp is not None:
+            # On threads we do not wait (contract 21), nor will seq's end wake us.
+            self.coro.gp = None
+            parked = self.producer
+            self.forget()
+            if not waited:
+                self.order = self.say_stop
+                parked.wake(())
+            return
+        self.abandoned = False
+        if self.root.dead:
+            self.producer = self.root
+        elif waited and self.coro.gp is not None:
+            # seq waits in a switch that is not ours, and is not to yield again.
+            self.done = True
+            throw = partial(self.root.throw, self.exit("its consumer was interrupted"))
+            self.producer, self.yielder = SimpleNamespace(switch=throw), None
+        try:
+            self.renew()  # the old loop is what calls us
+            self.stop()
+        except BaseException as e:
+            chain(e, error)
+            raise
+
+    def look(self) -> None:
+        """Have the next call on either side looked at."""
+        self.caller = self.yielder = None
+
+    def deliver(self, call: str, answer: Callable[[], Any]) -> Any:
+        """Resume seq with an order; return the next value."""
+        if self.lock and not self.lock.acquire(blocking=False):
+            return self.refuse(call)
+        try:
+            if self.yield_next:
+                return self.refuse(call)
+            if self.loop.gi_frame is None:
+                self.renew()
+            self.order = answer
+            return next(self.loop)
+        finally:
+            self.order = self.due = None
+            if self.lock:
+                self.lock.release()
 
     def stop(self) -> Any:
         """Make seq return, and return what it did. See pull."""
@@ -287,48 +343,31 @@ class Puller:
         note_sent()
         return value
 
-    def refuse(self, call: str = "next") -> Any:
-        """What a call for the next value runs while seq does."""
-        if self.done:
-            raise StopIteration
-        self.check_thread(call)
-        raise called_again(self.name, call, self.describe())
 
-    def check_thread(self, call: str) -> None:
-        """Refuse *call* in a thread where greenlet cannot serve it (contract 11)."""
-        if self.engine is greenlet and self.coro and get_ident() != self.thread:
-            raise self.wrong_thread(call, thread_name(self.thread))
+class Serial:
+    """A loop on the thread engine, for one thread at a time (contract 21)."""
 
-    def wrong_thread(self, call: str, owner: str) -> WrongThreadError:
-        return WrongThreadError(
-            f"{self.name}: {call} called in {thread_name(get_ident())}, but"
-            f" {self.describe()} was started in {owner} and cannot change threads;"
-            ' call it there, or pass engine="thread"'
-        )
+    __slots__ = ("loop", "p")
 
-    def state(self) -> str:
-        """One word: unstarted, suspended, running or finished."""
-        if self.ended:
-            return "finished"
-        if self.coro is None:
-            return "unstarted"
-        return "running" if self.__next__ == self.refuse else "suspended"
+    def __init__(self, p: Puller) -> None:
+        self.p = p
+        self.loop = p.run_loop()
 
-    def describe(self) -> str:
-        """Name seq."""
-        return self.label or seq_name(self.seq)
+    @property
+    def gi_frame(self) -> FrameType | None:
+        return self.loop.gi_frame
 
-    def frame(self) -> FrameType | None:
-        """Return the frame in which seq is suspended, or None."""
-        if self.state() != "suspended":
-            return None
-        if self.engine is greenlet:
-            frame: FrameType | None = self.root.gr_frame
-        else:
-            frame = sys._current_frames().get(self.root.thread.ident)
-        while frame and is_ours(frame.f_globals):
-            frame = frame.f_back
-        return frame
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        assert self.p.lock is not None
+        if not self.p.lock.acquire(blocking=False):
+            return self.p.refuse()
+        try:
+            return next(self.loop)
+        finally:
+            self.p.lock.release()
 
 
 def look_again(coroutine: Any) -> None:
@@ -357,15 +396,7 @@ def stop_all() -> None:
             except BaseException:
                 sys.excepthook(*sys.exc_info())
     live.clear()
+    free.parked.clear()
 
 
 atexit.register(stop_all)
-
-
-def pair(yield_one: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
-    """Return the `yield_` of a Seq2."""
-
-    def yield_(k: Any, v: Any, /) -> Any:
-        return yield_one((k, v))
-
-    return yield_

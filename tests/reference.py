@@ -40,7 +40,7 @@ def pull(seq: Callable[[Callable[[Any], bool]], object], engine: str) -> tuple[N
         coroswitch(c)
         return not done
 
-    def main() -> None:
+    def main(_: object) -> None:
         nonlocal done, ended, result
         try:
             seq(yield_)
@@ -55,7 +55,7 @@ def pull(seq: Callable[[Callable[[Any], bool]], object], engine: str) -> tuple[N
         if yield_next:
             raise PullError("next called again before yield")
         yield_next = True
-        c = c or newcoro(main, engines[engine])
+        c = c or newcoro(main, engine=engines[engine])
         coroswitch(c)
         return result
 

@@ -18,7 +18,7 @@ color = ContextVar("color", default="none")
 def test_newcoro_runs_nothing(engine: Engine) -> None:
     """A new coro holds a coroutine that has not run f (row 34)."""
     log: list[str] = []
-    c = newcoro(lambda: log.append("f"), engines[engine])
+    c = newcoro(lambda _: log.append("f"), engine=engines[engine])
     assert log == []
     coroswitch(c)
     assert log == ["f"]
@@ -27,19 +27,19 @@ def test_newcoro_runs_nothing(engine: Engine) -> None:
 def test_unswitched_coro_is_collected(engine: Engine, coroutines: Callable[[], int]) -> None:
     """A coro that is never switched to costs no thread and leaves nothing."""
     assert coroutines() == 0
-    newcoro(lambda: None, engines[engine])
+    newcoro(lambda _: None, engine=engines[engine])
 
 
 def test_coroswitch_takes_turns(engine: Engine) -> None:
     """Two coroutines that switch on one coro run in turns."""
     log: list[str] = []
 
-    def f() -> None:
+    def f(_: object) -> None:
         for n in range(3):
             log.append(f"f{n}")
             coroswitch(c)
 
-    c = newcoro(f, engines[engine])
+    c = newcoro(f, engine=engines[engine])
     for n in range(3):
         coroswitch(c)
         log.append(f"main{n}")
@@ -56,10 +56,10 @@ def test_coroswitch_works_from_any_depth(engine: Engine) -> None:
         coroswitch(c)
         return -n
 
-    def f() -> None:
+    def f(_: object) -> None:
         log.extend(sorted([1, 2], key=key))
 
-    c = newcoro(f, engines[engine])
+    c = newcoro(f, engine=engines[engine])
     coroswitch(c)
     assert log == [1]
     coroswitch(c)
@@ -75,20 +75,20 @@ def test_coroswitch_is_symmetric(engine: Engine) -> None:
     """
     log: list[str] = []
 
-    def f() -> None:
+    def f(_: object) -> None:
         log.append("f1")
         coroswitch(d)  # main was blocked there
         log.append("f2")
 
-    def g() -> None:
+    def g(_: object) -> None:
         log.append("g1")
         coroswitch(c)  # f was blocked there, and had not begun
         log.append("g2")
         coroswitch(d)  # f again
         log.append("g3")
 
-    c = newcoro(f, engines[engine])
-    d = newcoro(g, engines[engine])
+    c = newcoro(f, engine=engines[engine])
+    d = newcoro(g, engine=engines[engine])
     coroswitch(d)
     log.append("main1")
     coroswitch(c)  # g was blocked there; f ends, and wakes us
@@ -103,17 +103,17 @@ def test_exit_wakes_the_one_blocked_and_not_the_creator(engine: Engine) -> None:
     """coroexit runs who is blocked on the coro, whoever made it (row 37)."""
     log: list[str] = []
 
-    def f() -> None:
+    def f(_: object) -> None:
         log.append("f1")
         coroswitch(c)
         log.append("f2")
 
-    def g() -> None:
+    def g(_: object) -> None:
         coroswitch(c)
         log.append("g")
 
-    c = newcoro(f, engines[engine])
-    d = newcoro(g, engines[engine])
+    c = newcoro(f, engine=engines[engine])
+    d = newcoro(g, engine=engines[engine])
     coroswitch(c)
     coroswitch(d)
     assert log == ["f1", "f2", "g"]
@@ -123,13 +123,13 @@ def test_coro_made_by_an_ended_coroutine_lives_on(engine: Engine) -> None:
     """The creator's end is nothing to a coro: it has no owner."""
     log: list[str] = []
 
-    def f() -> None:
+    def f(_: object) -> None:
         log.append("f1")
         coroswitch(made[0])
         log.append("f2")
 
     made: list[Coro] = []
-    coroswitch(newcoro(lambda: made.append(newcoro(f, engines[engine])), engines[engine]))
+    coroswitch(newcoro(lambda _: made.append(newcoro(f, engine=engines[engine])), engines[engine]))
     coroswitch(made[0])
     log.append("main")
     coroswitch(made[0])
@@ -138,7 +138,7 @@ def test_coro_made_by_an_ended_coroutine_lives_on(engine: Engine) -> None:
 
 def test_coroswitch_on_exited_coro(engine: Engine) -> None:
     """To switch on a coro whose f has ended is an error, in Go's words (row 38)."""
-    c = newcoro(lambda: None, engines[engine])
+    c = newcoro(lambda _: None, engine=engines[engine])
     coroswitch(c)
     for _ in range(2):
         with pytest.raises(PullError) as caught:
@@ -152,7 +152,7 @@ def test_coroswitch_to_itself(engine: Engine) -> None:
     As in Go, no way to reach it is known, so the test forges the state.
     """
     log: list[str] = []
-    c = newcoro(lambda: log.append("f"), engines[engine])
+    c = newcoro(lambda _: log.append("f"), engine=engines[engine])
     gp, c.gp = c.gp, engines[engine].getcurrent()
     with pytest.raises(PullError) as caught:
         coroswitch(c)
@@ -167,11 +167,11 @@ def test_error_of_f_is_raised_in_the_one_blocked(engine: Engine, kind: type[Base
     """Row 40: an exception of f is raised by the coroswitch that waits; Go loses it."""
     error = kind("boom")
 
-    def f() -> None:
+    def f(_: object) -> None:
         coroswitch(c)
         raise error
 
-    c = newcoro(f, engines[engine])
+    c = newcoro(f, engine=engines[engine])
     coroswitch(c)
     with pytest.raises(kind) as caught:
         coroswitch(c)
@@ -185,29 +185,29 @@ def test_error_of_f_goes_to_the_last_one_blocked(engine: Engine) -> None:
     """Row 40: it is raised in who is blocked when f ends, not in who started f."""
     log: list[str] = []
 
-    def f() -> None:
+    def f(_: object) -> None:
         coroswitch(c)
         raise ValueError("boom")
 
-    def g() -> None:
+    def g(_: object) -> None:
         try:
             coroswitch(c)
         except ValueError as e:
             log.append(f"g: {e}")
 
-    c = newcoro(f, engines[engine])
+    c = newcoro(f, engine=engines[engine])
     coroswitch(c)
-    coroswitch(newcoro(g, engines[engine]))
+    coroswitch(newcoro(g, engine=engines[engine]))
     assert log == ["g: boom"]
 
 
 def test_greenlet_exit_ends_f_as_a_return_does(engine: Engine) -> None:
     """GreenletExit is the engine's way to end a coroutine; nobody is told of it."""
 
-    def f() -> None:
+    def f(_: object) -> None:
         raise GreenletExit
 
-    c = newcoro(f, engines[engine])
+    c = newcoro(f, engine=engines[engine])
     coroswitch(c)
     assert c.gp is None
 
@@ -216,14 +216,14 @@ def test_f_runs_in_a_copy_of_the_context(engine: Engine) -> None:
     """f sees the context of newcoro's caller, and what it sets stays its own."""
     seen: list[str] = []
 
-    def f() -> None:
+    def f(_: object) -> None:
         seen.append(color.get())
         color.set("green")
         coroswitch(c)
         seen.append(color.get())
 
     token = color.set("red")
-    c = newcoro(f, engines[engine])
+    c = newcoro(f, engine=engines[engine])
     color.set("blue")
     coroswitch(c)
     assert color.get() == "blue"
@@ -239,7 +239,7 @@ def test_coros_nest(engine: Engine, coroutines: Callable[[], int]) -> None:
     def nest(depth: int) -> None:
         counts.append(coroutines())
         if depth:
-            c = newcoro(lambda: nest(depth - 1), engines[engine])
+            c = newcoro(lambda _: nest(depth - 1), engine=engines[engine])
             coroswitch(c)
         counts.append(coroutines())
 
