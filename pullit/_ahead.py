@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+from _thread import RLock, get_ident
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import chain, cycle, repeat
 from operator import index
-from threading import RLock
 from typing import Any, NoReturn
 
 import greenlet
 
 from pullit._puller import Puller
-
-FULL = iter(range(0))
 
 
 def check_read_ahead(name: str, read_ahead: int) -> int:
@@ -60,49 +58,41 @@ class Ahead(Puller):
 
     def run(self, yield_batch: Callable[[Any], Any]) -> object:
         """Run seq with a `yield_` that switches when it has n values."""
+        assert self.seq is not None
         n, batch = self.n, self.batch
         shared = self.engine is not greenlet  # any thread may call yield_
-        # Whose thread is running? Its method is what tells that at the least cost.
-        owner = RLock()
-        if not shared:
-            owner.acquire()
         values: list[Any] = []
-        room = FULL  # the indices of values that are yet to be filled
-        wanted = True  # the consumer waits for more; else there is no room either
+        wanted = True  # the consumer waits for more
+        # A lock that this thread holds as often as a value may be added without a
+        # look: that counts them, and sees to the thread, in one call.
+        room: Any = RLock()
 
         def yield_(value: Any, /) -> Any:
-            if owner._is_owned():  # type: ignore[attr-defined]
-                for i in room:
-                    values[i] = value
-                    return True
-            return add(value)
+            try:
+                room.release()
+            except RuntimeError:
+                return add(value)
+            values.append(value)
+            return True
 
         def add(value: Any) -> bool:
-            """What yield_ does in one call of many, and for whoever must be refused."""
-            nonlocal room, values, wanted
-            if not (wanted and (shared or owner._is_owned())):  # type: ignore[attr-defined]
-                if not yield_batch(None):
+            nonlocal wanted
+            if not wanted or (not shared and get_ident() != self.thread):
+                if not yield_batch(None):  # it refuses, or answers False
                     return False
                 wanted = True
             values.append(value)
-            filled = len(values)
-            if filled == n:
-                if not give():
-                    return False
-                filled = n // 2
-            if not shared:
-                # Twice as many each time, up to n, which may be more than seq has.
-                end = min(2 * filled, n - 1)
-                more, indices = [None] * (end - len(values)), iter(range(len(values), end))
-                values += more
-                room = indices
+            if len(values) >= n:
+                return give()
+            make_room(n - 1 - len(values))
             return True
 
         def give() -> bool:
             """Yield the batch."""
-            nonlocal room, values, wanted
-            batch.values, room, wanted = values, FULL, False
-            values, given = [], values
+            nonlocal values, wanted
+            halt()
+            batch.values = given = values
+            values = []
             go_on = False
             try:
                 go_on = yield_batch(None)
@@ -110,22 +100,28 @@ class Ahead(Puller):
                 if not go_on:
                     given.clear()  # what ran ahead is dropped
             wanted = go_on
+            make_room(n - 1 if go_on else 0)
             return go_on
 
+        def make_room(count: int) -> None:
+            if room._is_owned():
+                room._release_save()
+            if count and not shared:
+                room._acquire_restore((count, get_ident()))
+
         def halt() -> None:
-            nonlocal room, wanted
-            room, wanted = FULL, False
+            nonlocal wanted
+            wanted = False
+            make_room(0)
 
         self.halt = halt
+        make_room(n - 1)
         try:
-            assert self.seq is not None
             return self.seq(pair(yield_) if self.pairs else yield_)
         finally:
-            filled = len(values) - room.__length_hint__()
-            values, room = values[:filled], FULL
             if wanted and values:
                 give()
-            wanted = False
+            halt()
 
     def exit(self, text: str) -> Any:
         self.halt()

@@ -23,6 +23,7 @@ from collections.abc import Callable
 from contextvars import copy_context
 from functools import partial
 from sys import getrefcount
+from types import FrameType
 from typing import Any
 
 import greenlet
@@ -64,7 +65,7 @@ class Coro:
     def __init__(
         self, f: Callable[[Any], object], arg: Any, settle: Callable[[], object], engine: Any
     ) -> None:
-        self.f = f
+        self.f: Callable[[Any], object] | None = f  # None once it is called
         self.arg = arg
         self.settle = settle
         self.engine: Any = engine
@@ -75,26 +76,30 @@ class Coro:
 
 
 class Work:
-    """What a coroutine is to run next."""
+    """What a coroutine of ours is to run next."""
 
-    __slots__ = ("coro", "shallow")
+    __slots__ = ("coro", "depth")
 
-    def __init__(self, shallow: bool) -> None:
+    def __init__(self, depth: int) -> None:
         # The coro, weakly: a parked coroutine that held it, by which it is held, could
         # never be collected.
         self.coro: Callable[[], Coro | None] = none
-        self.shallow = shallow  # it may be parked
+        self.depth = depth  # of recursion, when the coroutine was started
 
 
 def none() -> None:
     return None
 
 
+# By this name a coroutine of ours has its Work.
+WORK = "_pullit_work"
+
+
 class Free(threading.local):
     """The coroutines that a thread has parked, last one last: Go's free list."""
 
     def __init__(self) -> None:
-        self.parked: list[tuple[Any, Work]] = []
+        self.parked: list[Any] = []
         # A dead greenlet. To switch to it is to switch to its parent; but he who
         # waits in such a switch holds the dead one alone, and not its parent.
         self.end: Any = greenlet.greenlet(bool)
@@ -129,18 +134,32 @@ def newcoro(
 
 def create(c: Coro) -> None:
     """Block a new coroutine on *c*."""
-    work = Work(c.engine is greenlet and is_shallow())
+    work = Work(depth() if c.engine is greenlet else SHALLOW)
     work.coro = ref(c)
     c.gp = c.engine.greenlet(partial(corostart, work))
     c.gp.gr_context = copy_context()
+    if work.depth < SHALLOW:
+        setattr(c.gp, WORK, work)
 
 
-def is_shallow() -> bool:
+def depth() -> int:
+    """Return the depth of recursion, or SHALLOW for all that is deeper, or unknown."""
+    me = greenlet.getcurrent()
+    if me is free.main:
+        count = 0
+    elif work := getattr(me, WORK, None):
+        count = work.depth  # our own frames are on top of those
+    else:
+        return SHALLOW
     try:
-        sys._getframe(SHALLOW)
+        sys._getframe(SHALLOW - count)
     except ValueError:
-        return True
-    return False
+        frame: FrameType | None = sys._getframe()
+        while frame:
+            frame = frame.f_back
+            count += 1
+        return count
+    return SHALLOW
 
 
 def reuse(c: Coro) -> None:
@@ -151,25 +170,28 @@ def reuse(c: Coro) -> None:
     """
     parked = free.parked
     while parked:
-        g, work, references = pop(parked)
+        g, references = pop(parked)
         if references == UNKNOWN and not getweakrefcount(g) and not g.dead:
-            g.__dict__.clear()
+            work = getattr(g, WORK)
+            if len(g.__dict__) > 1:
+                g.__dict__.clear()
+                setattr(g, WORK, work)
             g.parent = greenlet.getcurrent()
+            g.gr_context = copy_context()
             work.coro = ref(c)
             c.gp = g
-            g.gr_context = copy_context()
             return
     create(c)
 
 
-def pop(parked: list[tuple[Any, Work]]) -> tuple[Any, Work, int]:
+def pop(parked: list[Any]) -> tuple[Any, int]:
     """Take the last of *parked*; return it and the number of references to it."""
-    g, work = parked.pop()
-    return g, work, getrefcount(g)
+    g = parked.pop()
+    return g, getrefcount(g)
 
 
 # That number for what is known here alone; it depends on the version of Python.
-UNKNOWN = pop([(object(), Work(True))])[2]
+UNKNOWN = pop([object()])[1]
 
 
 def corostart(work: Work, *_: object) -> object:
@@ -183,8 +205,10 @@ def corostart(work: Work, *_: object) -> object:
         work.coro = none
         try:
             try:
-                c.result = c.f(c.arg)
+                f, c.f = c.f, None
+                c.result = f(c.arg)  # type: ignore[misc]
             finally:
+                f = None
                 c.settle()
         except GreenletExit:
             pass  # the engine's way to end a coroutine: f has ended as by a return
@@ -192,9 +216,9 @@ def corostart(work: Work, *_: object) -> object:
             c.error = e
         coroexit(c)
         c = None  # here nothing refers any more to what has run
-        if not work.shallow or len(free.parked) >= PARKED:
+        if work.depth == SHALLOW or len(free.parked) == PARKED:
             break
-        free.parked.append((greenlet.getcurrent(), work))
+        free.parked.append(greenlet.getcurrent())
         got: object = SWITCHED
         while c is None:  # that is once, unless somebody without work has switched here
             got = free.end.switch(got)

@@ -195,9 +195,7 @@ def iterator(p: Puller | Direct, parts: Iterable[Any] | None = None) -> PullIter
     return it
 
 
-def iterate(
-    seq: Seq[T], *, read_ahead: int = 0, engine: Engine = "greenlet"
-) -> PullIterator[T]:
+def iterate(seq: Seq[T], *, read_ahead: int = 0, engine: Engine = "greenlet") -> PullIterator[T]:
     """Return an iterator over what *seq* yields:
 
         >>> def countdown(yield_):
@@ -282,9 +280,7 @@ def generator(
 ) -> Callable[
     [Callable[Concatenate[Callable[[T], Any], P], object]], Callable[P, PullIterator[T]]
 ]: ...
-def generator(
-    function: Any = None, /, *, read_ahead: int = 0, engine: Engine = "greenlet"
-) -> Any:
+def generator(function: Any = None, /, *, read_ahead: int = 0, engine: Engine = "greenlet") -> Any:
     """Make a function whose first parameter is `yield_` into a generator function:
 
         >>> @generator

@@ -48,9 +48,12 @@ class Owner:
         """Return the next value and True, or None and False; see pullit.pull."""
         p = self.p
         while True:
-            if not p.yield_next:
+            try:
                 for value in p.loop:  # resumes the generator in this very frame
                     return value, True
+            except ValueError:  # it is running, or seq's own
+                if p.ended or not p.yield_next:
+                    raise
             if self.is_end():
                 return None, False
 

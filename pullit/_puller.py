@@ -23,6 +23,11 @@ from pullit._state import State, ended, over
 # stops its pull.
 live: dict[Any, Puller] = {}
 
+# In the place of a coroutine, as the one whose yield_ needs no look: there is none, ...
+LOOK = object()
+# ... or, somebody's has been looked at, and brings a value.
+YIELDED = object()
+
 
 class Puller(State):
     """One pull.
@@ -34,7 +39,6 @@ class Puller(State):
     """
 
     __slots__ = (
-        "caller",
         "consumer",
         "current",
         "lock",
@@ -42,7 +46,6 @@ class Puller(State):
         "order",
         "producer",
         "resume",
-        "yield_next",
         "yielder",
     )
 
@@ -56,11 +59,11 @@ class Puller(State):
     ) -> None:
         super().__init__(name, seq, engine, pairs, label)
         self.current: Callable[[], Any] = self.engine.getcurrent
-        self.consumer: Any = None  # who called next last, ...
-        self.caller: Any = None  # ... or None, so that the next call is looked at
-        self.producer: Any = None  # who called yield_ last, ...
-        self.yielder: Any = None  # ... or None, so that its next call is looked at
-        self.yield_next: bool = False  # a next is yet unmatched by a yield; Go's name
+        self.consumer: Any = None  # who called next last
+        self.producer: Any = None  # who called yield_ last
+        # While a next is yet unmatched by a yield, whose yield_ needs no look: the
+        # producer's, or that of LOOK, which is nobody. Else None, or YIELDED.
+        self.yielder: Any = None
         # What yield_ does when it is resumed by send, throw or stop.
         self.order: Callable[[], Any] | None = None
         self.loop: Any = ended
@@ -90,17 +93,36 @@ class Puller(State):
 
     def yield_(self, value: Any, /) -> Any:
         """What seq calls for each value, and waits in."""
-        if not self.yield_next or self.current() is not self.yielder:
-            self.caller = None
-            if not self.accept(self.yield_next):
-                return False
-            self.producer = self.current()
-            self.yielder = None if is_guarded(self.producer) else self.producer
-        self.yield_next = False
+        if self.current() is not self.yielder:
+            return self.yield_slowly(value)
+        self.yielder = None
         self.consumer.switch(value)  # coroswitch, inline
         if self.order is None:
             return True
         return self.obey()
+
+    def yield_slowly(self, value: Any) -> Any:
+        """What `yield_` does when that needs a look."""
+        wanted = self.yield_next
+        self.look()
+        if not self.accept(wanted):
+            return False
+        self.producer = self.current()
+        self.yielder = YIELDED
+        self.consumer.switch(value)
+        if self.order is None:
+            return True
+        return self.obey()
+
+    @property
+    def yield_next(self) -> bool:
+        """Whether a next is yet unmatched by a yield; Go's name."""
+        return self.yielder is not None and self.yielder is not YIELDED
+
+    def look(self) -> None:
+        """Have the next call on either side looked at."""
+        if self.yield_next:
+            self.yielder = LOOK
 
     def yield_pair(self, k: Any, v: Any, /) -> Any:
         """The same for the seq of a pull2."""
@@ -114,37 +136,46 @@ class Puller(State):
             return answer()
         finally:
             if self.done:
-                self.yielder = None  # every later call comes too late
+                self.yielder = LOOK  # every later call comes too late
 
     def run_loop(self) -> Generator[Any, Any, Any]:
-        current, refuse = self.current, self.refuse
+        current, refuse, resume = self.current, self.refuse, self.resume
+        # These are cheaper here than on self: enter brings them up to date.
+        caller: Any = None  # who called next last; None, if the next call needs a look
+        yielder: Any = None
+        producer: Any = None
         while True:
-            if current() is not self.caller:
-                self.enter()
-            self.yield_next = True
+            if current() is not caller:
+                caller, yielder, producer = self.enter()
+            self.yielder = yielder
             self.__next__ = refuse
             try:
-                value = self.producer.switch()  # coroswitch, inline
-                while self.yield_next:  # that was no yield: the end, or not our switch
-                    if self.coro.gp is None or (self.root.dead and value is not UNFIT):
+                value = producer.switch()  # coroswitch, inline
+                while self.yielder is not None:  # else it was the producer's yield_
+                    caller = None
+                    if self.yielder is YIELDED:
+                        self.yielder = None
+                    elif self.coro.gp is None or (self.root.dead and value is not UNFIT):
                         return self.finish()
-                    value = self.pass_on(value)
-                self.__next__ = self.resume
+                    else:
+                        value = self.pass_on(value)
+                self.__next__ = resume
             except BaseException as e:
                 if self.ended:
                     raise  # seq's own, from finish
                 # No call, in which a signal's handler could raise, or another thread
                 # run, comes before these.
                 self.abandoned = self.lock is not None
-                waited, self.yield_next, self.caller = self.yield_next, False, None
-                self.__next__ = self.resume
+                waited = self.yielder is not None and self.yielder is not YIELDED
+                self.yielder = None
+                self.__next__ = resume
                 self.interrupt(e, waited)
                 raise
             yield value
             value = None  # the consumer's alone
 
-    def enter(self) -> None:
-        """Note who asks: the slow part of the loop.
+    def enter(self) -> tuple[Any, Any, Any]:
+        """Look at who asks; return him, whose `yield_` needs no look, and the producer.
 
         Starts seq, or sees to it that another coroutine asks than the last time.
         """
@@ -154,8 +185,7 @@ class Puller(State):
         self.check_thread("next")
         if self.coro.gp is None:
             # seq has ended, and a signal's exception has kept that from who asked.
-            self.producer = SimpleNamespace(switch=bool)
-            return
+            return me, LOOK, SimpleNamespace(switch=bool)
         check_order(self.name, self.producer)
         try:
             adopt(self.root, me)
@@ -170,12 +200,13 @@ class Puller(State):
         self.coro.gp = self.consumer = me
         if self.foreign:
             self.order = self.say_stop
-        self.caller = me
+        looked_at = self.done or is_guarded(self.producer)
+        return me, LOOK if looked_at else self.producer, self.producer
 
     def start(self) -> None:
         self.thread = get_ident()
         self.coro = newcoro(*self.job(), self.settle, self.engine)
-        self.root = self.producer = self.yielder = self.coro.gp
+        self.root = self.producer = self.coro.gp
         live[self.root] = self
 
     def job(self) -> tuple[Any, Any]:
@@ -202,7 +233,7 @@ class Puller(State):
             if error and not self.is_exit(error):
                 args = type(error), error, error.__traceback__, threading.current_thread()
                 threading.excepthook(threading.ExceptHookArgs(args))
-        elif not self.yield_next:
+        elif self.yielder is None:
             # Nobody waits for this end: another coroutine has yielded, or
             # somebody else resumed us. A yield_ that is parked answers False,
             # as in Go; we wait for the consumer in its place.
@@ -219,7 +250,10 @@ class Puller(State):
         assert coro is not None
         error = coro.error
         if isinstance(error, StopIteration):
-            stop, error = error, RuntimeError(f"{self.name}: {self.describe()} raised StopIteration")
+            stop, error = (
+                error,
+                RuntimeError(f"{self.name}: {self.describe()} raised StopIteration"),
+            )
             error.__cause__ = error.__context__ = stop
             del stop
         self.result = coro.result
@@ -248,7 +282,7 @@ class Puller(State):
         self.label = self.describe()
         self.done = self.ended = True
         self.loop, self.__next__, self.resume = ended, over, over
-        self.caller = self.consumer = self.producer = self.yielder = None
+        self.consumer = self.producer = self.yielder = None
         root = self.root
         self.seq = self.coro = self.root = None
         live.pop(root, None)
@@ -271,21 +305,17 @@ class Puller(State):
         self.abandoned = False
         if self.root.dead:
             self.producer = self.root
-        elif waited and self.coro.gp is not None:
+        elif waited and self.coro.gp is not None and self.coro.f is None:
             # seq waits in a switch that is not ours, and is not to yield again.
             self.done = True
             throw = partial(self.root.throw, self.exit("its consumer was interrupted"))
-            self.producer, self.yielder = SimpleNamespace(switch=throw), None
+            self.producer = SimpleNamespace(switch=throw)
         try:
             self.renew()  # the old loop is what calls us
             self.stop()
         except BaseException as e:
             chain(e, error)
             raise
-
-    def look(self) -> None:
-        """Have the next call on either side looked at."""
-        self.caller = self.yielder = None
 
     def deliver(self, call: str, answer: Callable[[], Any]) -> Any:
         """Resume seq with an order; return the next value."""
@@ -305,8 +335,8 @@ class Puller(State):
 
     def stop(self) -> Any:
         """Make seq return, and return what it did. See pull."""
-        if not self.ended and self.coro is None:
-            self.forget()
+        if not self.ended and (self.coro is None or self.coro.f):
+            self.forget()  # seq was never called
         while not self.ended:
             if self.state() == "running":
                 return None if self.done else self.refuse("stop")
