@@ -60,7 +60,7 @@ OVERLAP = 1500
 class Coro:
     """A place where one coroutine is blocked. Made by newcoro."""
 
-    __slots__ = ("__weakref__", "arg", "engine", "error", "f", "gp", "result", "settle")
+    __slots__ = ("__weakref__", "arg", "engine", "error", "f", "free", "gp", "result", "settle")
 
     def __init__(
         self, f: Callable[[Any], object], arg: Any, settle: Callable[[], object], engine: Any
@@ -69,6 +69,7 @@ class Coro:
         self.arg = arg
         self.settle = settle
         self.engine: Any = engine
+        self.free: Free | None = threads.free if engine is greenlet else None
         self.result: Any = None  # what f returned
         self.error: BaseException | None = None  # what f raised, not yet delivered
         # Who is blocked here; None once f has ended. Go's name for it.
@@ -95,8 +96,10 @@ def none() -> None:
 WORK = "_pullit_work"
 
 
-class Free(threading.local):
+class Free:
     """The coroutines that a thread has parked, last one last: Go's free list."""
+
+    __slots__ = ("end", "main", "parked")
 
     def __init__(self) -> None:
         self.parked: list[Any] = []
@@ -109,7 +112,14 @@ class Free(threading.local):
             self.main = self.main.parent
 
 
-free = Free()
+class Threads(threading.local):
+    """What each thread has for itself."""
+
+    def __init__(self) -> None:
+        self.free = Free()
+
+
+threads = Threads()
 
 
 def newcoro(
@@ -125,16 +135,14 @@ def newcoro(
     *settle*, whichever way f has ended.
     """
     c = Coro(f, arg, settle, engine)
-    if engine is greenlet and free.parked:
-        reuse(c)
-    else:
+    if not (c.free and c.free.parked and reuse(c, c.free)):
         create(c)
     return c
 
 
 def create(c: Coro) -> None:
     """Block a new coroutine on *c*."""
-    work = Work(depth() if c.engine is greenlet else SHALLOW)
+    work = Work(depth(c.free) if c.free else SHALLOW)
     work.coro = ref(c)
     c.gp = c.engine.greenlet(partial(corostart, work))
     c.gp.gr_context = copy_context()
@@ -142,7 +150,7 @@ def create(c: Coro) -> None:
         setattr(c.gp, WORK, work)
 
 
-def depth() -> int:
+def depth(free: Free) -> int:
     """Return the depth of recursion, or SHALLOW for all that is deeper, or unknown."""
     me = greenlet.getcurrent()
     if me is free.main:
@@ -162,15 +170,14 @@ def depth() -> int:
     return SHALLOW
 
 
-def reuse(c: Coro) -> None:
+def reuse(c: Coro, free: Free) -> bool:
     """Block a parked coroutine on *c*, if there is one that nobody else knows.
 
     Who knows it might switch to it, or keep something of its last user's for it. It
     is dead if a signal's exception came while it was being parked.
     """
-    parked = free.parked
-    while parked:
-        g, references = pop(parked)
+    while free.parked:
+        g, references = pop(free.parked)
         if references == UNKNOWN and not getweakrefcount(g) and not g.dead:
             work = getattr(g, WORK)
             if len(g.__dict__) > 1:
@@ -180,8 +187,8 @@ def reuse(c: Coro) -> None:
             g.gr_context = copy_context()
             work.coro = ref(c)
             c.gp = g
-            return
-    create(c)
+            return True
+    return False
 
 
 def pop(parked: list[Any]) -> tuple[Any, int]:
@@ -214,9 +221,10 @@ def corostart(work: Work, *_: object) -> object:
             pass  # the engine's way to end a coroutine: f has ended as by a return
         except BaseException as e:
             c.error = e
+        free = c.free
         coroexit(c)
         c = None  # here nothing refers any more to what has run
-        if work.depth == SHALLOW or len(free.parked) == PARKED:
+        if not free or work.depth == SHALLOW or len(free.parked) == PARKED:
             break
         free.parked.append(greenlet.getcurrent())
         got: object = SWITCHED
@@ -239,8 +247,8 @@ def coroexit(c: Coro) -> None:
     # created. The one blocked on c may be another by now, because next and stop
     # can be handed around, so adopt it here.
     me = c.engine.getcurrent()
-    if c.engine is greenlet:
-        free.end.parent, me.parent = c.gp, free.end
+    if c.free:
+        c.free.end.parent, me.parent = c.gp, c.free.end
     else:
         me.parent = c.gp
     c.gp = None
@@ -248,8 +256,8 @@ def coroexit(c: Coro) -> None:
 
 def coroleft(c: Coro) -> None:
     """Have nobody keep the running coroutine, for which the one of *c* has exited."""
-    if c.engine is greenlet and free.end.parent is not free.main:
-        free.end.parent = free.main
+    if c.free and c.free.end.parent is not c.free.main:
+        c.free.end.parent = c.free.main
 
 
 def replace(c: Coro) -> Any:
@@ -323,7 +331,8 @@ def adopt(child: Any, parent: Any) -> None:
     ValueError where greenlet cannot have it: they belong to different threads,
     or *parent* is itself a descendant of *child*.
     """
-    child.parent = parent
+    if child.parent is not parent:
+        child.parent = parent
     if getattr(parent, PROVIDER, False):
         setattr(child, PROVIDER, True)
     elif getattr(child, PROVIDER, False):

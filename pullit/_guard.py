@@ -116,5 +116,5 @@ def note_sent() -> None:
 
 def note_told(exit: Exit) -> None:
     """Note, on the producer's coroutine, that it is told to stop."""
-    if calls and (call := calls.get(getcurrent())):
+    if call := calls.get(getcurrent()):
         call.told = exit

@@ -13,9 +13,17 @@ from typing import Any
 
 import greenlet
 
-from pullit._coro import UNFIT, adopt, coroleft, forward, free, newcoro, replace
+from pullit._coro import UNFIT, adopt, coroleft, forward, newcoro, replace, threads
 from pullit._errors import PullError, WrongThreadError, chain, trim
-from pullit._guard import OrderError, check_order, is_guarded, note_sent, note_told
+from pullit._guard import (
+    OrderError,
+    calls,
+    check_order,
+    guards,
+    is_guarded,
+    note_sent,
+    note_told,
+)
 from pullit._state import State, ended, over
 
 # The pulls that are started and not over, oldest first, by their coroutine. They are
@@ -66,12 +74,10 @@ class Puller(State):
         self.yielder: Any = None
         # What yield_ does when it is resumed by send, throw or stop.
         self.order: Callable[[], Any] | None = None
-        self.loop: Any = ended
-        self.resume: Callable[[], Any] = over
-        self.__next__ = over  # until __iter__ is asked
         # Coroutines of one thread take turns; threads must be made to. An RLock,
         # because deliver holds it around the loop, which takes it too.
         self.lock: threading.RLock | None = None if self.engine is greenlet else threading.RLock()
+        self.renew()
 
     def __iter__(self) -> Iterator[Any]:
         """Return self, good for more values, or raise StopIteration with the result.
@@ -82,13 +88,13 @@ class Puller(State):
         if self.done:
             due, self.due = self.due, None
             raise StopIteration(due)
-        if self.state() != "running":
+        if self.loop.gi_frame is None:
             self.renew()
         return self
 
     def renew(self) -> None:
         """Make a fresh loop."""
-        self.loop = Serial(self) if self.lock else self.run_loop()
+        self.loop: Any = Serial(self) if self.lock else self.run_loop()
         self.resume = self.__next__ = self.loop.__next__
 
     def yield_(self, value: Any, /) -> Any:
@@ -182,11 +188,15 @@ class Puller(State):
         me = self.current()
         if self.coro is None:
             self.start()
-        self.check_thread("next")
+        else:
+            self.check_thread("next")
         if self.coro.gp is None:
             # seq has ended, and a signal's exception has kept that from who asked.
             return me, LOOK, SimpleNamespace(switch=bool)
-        check_order(self.name, self.producer)
+        guarded = False
+        if guards.stack:
+            check_order(self.name, self.producer)
+            guarded = is_guarded(self.producer)
         try:
             adopt(self.root, me)
         except ValueError as e:
@@ -200,8 +210,7 @@ class Puller(State):
         self.coro.gp = self.consumer = me
         if self.foreign:
             self.order = self.say_stop
-        looked_at = self.done or is_guarded(self.producer)
-        return me, LOOK if looked_at else self.producer, self.producer
+        return me, LOOK if guarded or self.done else self.producer, self.producer
 
     def start(self) -> None:
         self.thread = get_ident()
@@ -247,19 +256,11 @@ class Puller(State):
     def finish(self) -> Any:
         """Let go of everything; return what seq returned, or raise what it raised."""
         coro = self.coro
-        assert coro is not None
         error = coro.error
-        if isinstance(error, StopIteration):
-            stop, error = (
-                error,
-                RuntimeError(f"{self.name}: {self.describe()} raised StopIteration"),
-            )
-            error.__cause__ = error.__context__ = stop
-            del stop
-        self.result = coro.result
         self.returned = error is None and coro.gp is None
-        if self.done and self.is_exit(error):
-            error = None
+        self.result = coro.result
+        if error:
+            error = self.judge(error)
         self.forget()
         coro.error = None  # its traceback and the coro are a cycle
         coroleft(coro)
@@ -277,9 +278,18 @@ class Puller(State):
         self.due = self.result
         return self.result
 
+    def judge(self, error: BaseException) -> BaseException | None:
+        """Return what seq's *error* is to its consumer, if anything."""
+        if isinstance(error, StopIteration):
+            stop = error
+            error = RuntimeError(f"{self.name}: {self.describe()} raised StopIteration")
+            error.__cause__ = error.__context__ = stop
+        return None if self.done and self.is_exit(error) else error
+
     def forget(self) -> None:
         """Note that it is over, and let go of seq and of every cycle."""
-        self.label = self.describe()
+        if not self.label:
+            self.label = getattr(self.seq, "__qualname__", None) or self.describe()
         self.done = self.ended = True
         self.loop, self.__next__, self.resume = ended, over, over
         self.consumer = self.producer = self.yielder = None
@@ -317,17 +327,20 @@ class Puller(State):
             chain(e, error)
             raise
 
-    def deliver(self, call: str, answer: Callable[[], Any]) -> Any:
-        """Resume seq with an order; return the next value."""
+    def deliver(self, call: str, answer: Callable[[], Any], *default: Any) -> Any:
+        """Resume seq with an order; return the next value.
+
+        At the end, return the *default* or raise StopIteration.
+        """
         if self.lock and not self.lock.acquire(blocking=False):
             return self.refuse(call)
         try:
-            if self.yield_next:
+            if self.yielder is not None:
                 return self.refuse(call)
             if self.loop.gi_frame is None:
                 self.renew()
             self.order = answer
-            return next(self.loop)
+            return next(self.loop, *default)
         finally:
             self.order = self.due = None
             if self.lock:
@@ -335,25 +348,27 @@ class Puller(State):
 
     def stop(self) -> Any:
         """Make seq return, and return what it did. See pull."""
-        if not self.ended and (self.coro is None or self.coro.f):
+        if self.ended:
+            return None
+        if self.coro is None or self.coro.f:
             self.forget()  # seq was never called
+            return None
         while not self.ended:
-            if self.state() == "running":
+            if self.__next__ == self.refuse:
                 return None if self.done else self.refuse("stop")
-            self.check_thread("stop")
+            if self.current() is not self.consumer:
+                self.check_thread("stop")
             try:
                 # Once is enough, unless a signal's exception came before the order.
-                self.deliver("stop", self.say_stop)
-            except StopIteration as e:
-                return e.value
+                self.deliver("stop", self.say_stop, None)
             except BaseException as e:
                 trim(e)
                 raise
-        return None
+        return self.result
 
     def drop(self) -> None:
         """Stop seq, because nobody can ask for its values any more."""
-        if self.state() != "running" and (self.root in live or not self.coro):
+        if not self.ended and self.state() != "running" and (self.root in live or not self.coro):
             try:
                 self.stop()
             except OrderError as e:
@@ -365,7 +380,8 @@ class Puller(State):
     def say_stop(self) -> bool:
         """What stop has the pending `yield_` do."""
         self.done = self.told = True
-        note_told(self.next_exit)
+        if calls:
+            note_told(self.next_exit)
         return False
 
     def say(self, value: Any) -> Any:
@@ -426,7 +442,7 @@ def stop_all() -> None:
             except BaseException:
                 sys.excepthook(*sys.exc_info())
     live.clear()
-    free.parked.clear()
+    threads.free.parked.clear()
 
 
 atexit.register(stop_all)

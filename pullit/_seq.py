@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from functools import partial
 from reprlib import repr as short_repr
+from types import FunctionType
 from typing import Any
 
 from pullit._coro import engines
@@ -26,6 +27,8 @@ def check_seq(
     A generator function and an async function could be called, but would only
     return an object that nobody runs: an empty iteration, in silence.
     """
+    if type(seq) is FunctionType and not seq.__code__.co_flags & (GENERATOR | ASYNC):
+        return  # nearly always
     must = f"{name}: {what} must be {kind}, not "
     if not callable(seq):
         advice = "pass a function that calls yield_(value) for each value"

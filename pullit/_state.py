@@ -12,7 +12,7 @@ import greenlet
 
 from pullit._coro import Coro
 from pullit._errors import PullError, PullExit, WrongThreadError, causes, is_ours, raise_if
-from pullit._guard import note_told
+from pullit._guard import calls, note_told
 from pullit._seq import called_again, check_seq, find_engine, seq_name, thread_name
 
 # How often a producer that goes on after it was told to stop gets PullExit,
@@ -67,7 +67,7 @@ class State:
     ) -> None:
         check_seq(name, seq)
         self.name: str = name
-        self.engine: Any = find_engine(name, engine)
+        self.engine: Any = greenlet if engine == "greenlet" else find_engine(name, engine)
         self.seq: Callable[..., object] | None = seq
         self.pairs: bool = pairs  # seq's yield_ takes two values
         self.label: str = label  # seq's name, if not its own, or once seq is let go
@@ -105,7 +105,8 @@ class State:
                 f"{self.name}: yield_ called again before next; {self.describe()} is"
                 " suspended in its last call of it: only the producer may call yield_"
             )
-        note_told(self.next_exit)
+        if calls:
+            note_told(self.next_exit)
         if not self.told:
             self.told = True
         else:
