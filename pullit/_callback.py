@@ -9,7 +9,7 @@ from greenlet import getcurrent
 
 from pullit._errors import PullExit, causes, chain, raise_if
 from pullit._guard import Call, Exit, Guard, calls, guards, out_of_order
-from pullit._puller import live, look_again
+from pullit._lifetimes import live, look_again
 from pullit._seq import check_seq, seq_name
 from pullit._state import EXITS
 from pullit._types import Seq, T, Yield

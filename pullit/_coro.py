@@ -112,11 +112,29 @@ class Free:
             self.main = self.main.parent
 
 
+class ThreadEnd:
+    """What a thread has alone, and drops when it ends."""
+
+    __slots__ = ("free",)
+
+    def __init__(self, free: Free) -> None:
+        self.free = free
+
+    def __del__(self) -> None:
+        for do in at_thread_end or ():  # None, while the interpreter is taken down
+            do(self.free)
+        self.free.parked.clear()
+
+
+at_thread_end: list[Callable[[Free], object]] = []
+
+
 class Threads(threading.local):
     """What each thread has for itself."""
 
     def __init__(self) -> None:
         self.free = Free()
+        self.end = ThreadEnd(self.free)
 
 
 threads = Threads()

@@ -242,7 +242,13 @@ class Direct:
         self.end(None)
 
     def drop(self) -> None:
-        if self.state() != "running":
+        if self.state() == "running":
+            return
+        if self.is_elsewhere():  # the pulls that were made here are left to their thread
+            self.close = bool
+            self.leave_loop()
+            self.end(None)
+        else:
             self.stop()
 
     def refuse(self, call: str = "next") -> Any:
@@ -252,9 +258,12 @@ class Direct:
         self.check_thread(call)
         raise called_again(self.name, call, self.label)
 
+    def is_elsewhere(self) -> bool:
+        return self.bound and self.advance is not None and get_ident() != self.thread
+
     def check_thread(self, call: str) -> None:
         """Refuse *call* in a thread where the pulls cannot be asked (contract 11)."""
-        if self.bound and self.advance is not None and get_ident() != self.thread:
+        if self.is_elsewhere():
             raise WrongThreadError(
                 f"{self.name}: {call} called in {thread_name(get_ident())}, but {self.label}"
                 f" was started in {thread_name(self.thread)} and cannot change threads;"

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import atexit
 import sys
 import threading
 from _thread import get_ident
 from collections.abc import Callable, Generator, Iterator
 from functools import partial
 from types import FrameType, SimpleNamespace
-from typing import Any
+from typing import Any, NoReturn
 
 import greenlet
 
-from pullit._coro import UNFIT, adopt, coroleft, forward, newcoro, replace, threads
+from pullit._coro import UNFIT, adopt, coroleft, forward, newcoro, replace
 from pullit._errors import PullError, WrongThreadError, chain, trim
 from pullit._guard import (
     OrderError,
@@ -24,12 +23,8 @@ from pullit._guard import (
     note_sent,
     note_told,
 )
+from pullit._lifetimes import drop, left, live, sweep
 from pullit._state import State, ended, over
-
-# The pulls that are started and not over, oldest first, by their coroutine. They are
-# kept here without the handles that their users hold, so that a dropped handle still
-# stops its pull.
-live: dict[Any, Puller] = {}
 
 # In the place of a coroutine, as the one whose yield_ needs no look: there is none, ...
 LOOK = object()
@@ -66,6 +61,8 @@ class Puller(State):
         label: str = "",
     ) -> None:
         super().__init__(name, seq, engine, pairs, label)
+        if left:
+            sweep()
         self.current: Callable[[], Any] = self.engine.getcurrent
         self.consumer: Any = None  # who called next last
         self.producer: Any = None  # who called yield_ last
@@ -194,6 +191,8 @@ class Puller(State):
             # seq has ended, and a signal's exception has kept that from who asked.
             return me, LOOK, SimpleNamespace(switch=bool)
         guarded = False
+        if left:
+            sweep()
         if guards.stack:
             check_order(self.name, self.producer)
             guarded = is_guarded(self.producer)
@@ -297,6 +296,23 @@ class Puller(State):
         self.seq = self.coro = self.root = None
         live.pop(root, None)
 
+    def expect(self) -> None:
+        """Have the next call sweep: this is in another thread."""
+        if self.yield_next:
+            self.look()
+        elif not isinstance(self.loop, Sweeping):
+            self.loop = Sweeping(self)
+            self.__next__ = self.loop.__next__
+
+    def orphan(self) -> None:
+        """Refuse for ever: seq was stopped because its thread has ended."""
+        text = (
+            f"{self.name}: {self.describe()} was stopped, because the thread that it was"
+            ' started in has ended; use it there, or pass engine="thread"'
+        )
+        self.loop = iter(partial(end_in_error, text), None)
+        self.__next__ = self.loop.__next__
+
     def interrupt(self, error: BaseException, waited: bool) -> None:
         """End seq before *error*, thrown into the consumer, goes on.
 
@@ -350,6 +366,8 @@ class Puller(State):
         """Make seq return, and return what it did. See pull."""
         if self.ended:
             return None
+        if left:
+            sweep()
         if self.coro is None or self.coro.f:
             self.forget()  # seq was never called
             return None
@@ -368,14 +386,8 @@ class Puller(State):
 
     def drop(self) -> None:
         """Stop seq, because nobody can ask for its values any more."""
-        if not self.ended and self.state() != "running" and (self.root in live or not self.coro):
-            try:
-                self.stop()
-            except OrderError as e:
-                e.later.dropped.append(self)  # it is stopped as soon as that is safe
-            except BaseException:
-                self.stop()  # if a signal's exception came before seq was told
-                raise
+        if not self.ended:
+            drop(self)
 
     def say_stop(self) -> bool:
         """What stop has the pending `yield_` do."""
@@ -416,33 +428,28 @@ class Serial:
             self.p.lock.release()
 
 
-def look_again(coroutine: Any) -> None:
-    """Have every pull that *coroutine* may yield to look at its next `yield_`."""
-    ancestor, found = coroutine, False
-    while ancestor is not None:
-        if ancestor in live:
-            live[ancestor].look()
-            found = True
-        ancestor = ancestor.parent
-    if not found:  # a hub's greenlet, say; it may be any one's helper
-        for p in list(live.values()):
-            p.look()
+class Sweeping:
+    """A loop that first stops what other threads have left to this one."""
+
+    __slots__ = ("loop", "p")
+
+    def __init__(self, p: Puller) -> None:
+        self.p = p
+        self.loop = p.loop
+
+    @property
+    def gi_frame(self) -> FrameType | None:
+        frame: FrameType | None = self.loop.gi_frame
+        return frame
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        self.p.loop, self.p.__next__ = self.loop, self.p.resume
+        sweep()
+        return next(self.loop)
 
 
-def stop_all() -> None:
-    """Stop what is suspended when the interpreter exits, newest first.
-
-    Later there are neither greenlets nor threads to run it on: what a dropped
-    handle would then wait for never comes.
-    """
-    for p in reversed(list(live.values())):
-        if p.engine is not greenlet or p.thread == get_ident():
-            try:
-                p.drop()
-            except BaseException:
-                sys.excepthook(*sys.exc_info())
-    live.clear()
-    threads.free.parked.clear()
-
-
-atexit.register(stop_all)
+def end_in_error(text: str) -> NoReturn:
+    raise WrongThreadError(text)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from pullit._coro import Coro
-from pullit._puller import live
+from pullit._lifetimes import live
 from pullit._types import Engine
 
 ENGINES: list[Engine] = ["greenlet", "thread"]

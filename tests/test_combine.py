@@ -28,7 +28,7 @@ from producers import countdown, failing, logged
 
 import pullit
 from pullit import PullError, PullIterator, Seq, WrongThreadError, from_iterable, iterate
-from pullit._puller import live
+from pullit._lifetimes import live
 
 Log = list[tuple[Any, ...]]
 END = object()

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 import pullit
 from pullit import PullError, PullExit
-from pullit._puller import live
+from pullit._lifetimes import live
 from pullit._state import EXITS
 from pullit._types import Engine
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 
 from pullit._guard import calls, guards
-from pullit._puller import live
+from pullit._lifetimes import live
 
 
 def run_apart(function: Callable[..., object], *args: str) -> None:
