@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 import greenlet
 
+from pullit._errors import PullExit
 from pullit._puller import Puller
 
 
@@ -43,7 +44,7 @@ class Ahead(Puller):
     To Puller they are one value, which is in *batch*.
     """
 
-    __slots__ = ("batch", "halt", "n")
+    __slots__ = ("batch", "n", "room", "values", "wanted")
 
     ahead = True
 
@@ -51,85 +52,82 @@ class Ahead(Puller):
         super().__init__(*args)
         self.n = n
         self.batch = Batch()
-        self.halt: Callable[[], object] = bool  # until there is something to halt
+        self.values: list[Any] = []
+        self.wanted = True  # the consumer waits for more
+        # A lock that seq's thread holds as often as it may add a value without a look:
+        # that counts them, and sees to the thread, in one call.
+        self.room: Any = RLock()
 
     def job(self) -> tuple[Any, Any]:
-        return self.run, self.yield_
+        return self.run, self.yield_pair_ahead if self.pairs else self.yield_ahead
 
-    def run(self, yield_batch: Callable[[Any], Any]) -> object:
-        """Run seq with a `yield_` that switches when it has n values."""
+    def run(self, yield_: Callable[..., Any]) -> object:
+        """Run seq, and yield what is left in the end."""
         assert self.seq is not None
-        n, batch = self.n, self.batch
-        shared = self.engine is not greenlet  # any thread may call yield_
-        values: list[Any] = []
-        wanted = True  # the consumer waits for more
-        # A lock that this thread holds as often as a value may be added without a
-        # look: that counts them, and sees to the thread, in one call.
-        room: Any = RLock()
-
-        def yield_(value: Any, /) -> Any:
-            try:
-                room.release()
-            except RuntimeError:
-                return add(value)
-            values.append(value)
-            return True
-
-        def add(value: Any) -> bool:
-            nonlocal wanted
-            if not wanted or (not shared and get_ident() != self.thread):
-                if not yield_batch(None):  # it refuses, or answers False
-                    return False
-                wanted = True
-            values.append(value)
-            if len(values) >= n:
-                return give()
-            make_room(n - 1 - len(values))
-            return True
-
-        def give() -> bool:
-            """Yield the batch."""
-            nonlocal values, wanted
-            halt()
-            batch.values = given = values
-            values = []
-            go_on = False
-            try:
-                go_on = yield_batch(None)
-            finally:
-                if not go_on:
-                    given.clear()  # what ran ahead is dropped
-            wanted = go_on
-            make_room(n - 1 if go_on else 0)
-            return go_on
-
-        def make_room(count: int) -> None:
-            if room._is_owned():
-                room._release_save()
-            if count and not shared:
-                room._acquire_restore((count, get_ident()))
-
-        def halt() -> None:
-            nonlocal wanted
-            wanted = False
-            make_room(0)
-
-        self.halt = halt
-        make_room(n - 1)
+        self.make_room(self.n - 1)
         try:
-            return self.seq(pair(yield_) if self.pairs else yield_)
+            return self.seq(yield_)
         finally:
-            if wanted and values:
-                give()
-            halt()
+            if self.wanted and self.values:
+                self.give()
+            self.halt()
 
-    def exit(self, text: str) -> Any:
+    def yield_ahead(self, value: Any, /) -> Any:
+        """What seq calls for each value, and waits in when there are n."""
+        try:
+            self.room.release()
+        except RuntimeError:
+            return self.add(value)
+        self.values.append(value)
+        return True
+
+    def yield_pair_ahead(self, k: Any, v: Any, /) -> Any:
+        """The same for the seq of an iterate2."""
+        return self.yield_ahead((k, v))
+
+    def add(self, value: Any) -> bool:
+        """What yield_ahead does when there is no room, or not for who calls it."""
+        foreign = self.engine is greenlet and get_ident() != self.thread
+        if self.done or not self.wanted or foreign:
+            if not self.yield_(None):  # which refuses, or answers False
+                return False
+            self.wanted = True
+        self.values.append(value)
+        if len(self.values) >= self.n:
+            return self.give()
+        self.make_room(self.n - 1 - len(self.values))
+        return True
+
+    def give(self) -> bool:
+        """Yield the values as one."""
+        self.halt()
+        self.batch.values = given = self.values
+        self.values = []
+        go_on = False
+        try:
+            go_on = self.yield_(None) is True
+        finally:
+            if not go_on:
+                given.clear()  # what ran ahead is dropped
+        self.wanted = go_on
+        self.make_room(self.n - 1 if go_on else 0)
+        return go_on
+
+    def halt(self) -> None:
+        """Have the next yield_ looked at, and refused if nobody waits for its value."""
+        self.wanted = False
+        self.make_room(0)
+
+    def make_room(self, count: int) -> None:
+        """Let *count* values be added; on the thread engine any thread may, after a look."""
+        if self.room._is_owned():
+            self.room._release_save()
+        if count and self.engine is greenlet:
+            self.room._acquire_restore((count, get_ident()))
+
+    def exit(self, text: str) -> PullExit:
         self.halt()
         return super().exit(text)
-
-    def forget(self) -> None:
-        super().forget()
-        self.halt = bool
 
     def batches(self) -> Iterator[Any]:
         """Return the iterators whose values, one after another, are seq's."""
@@ -143,21 +141,12 @@ def refill(switches: Iterator[object], batch: Batch) -> NoReturn:
         try:
             next(switches)
         except StopIteration as e:
-            batch.__iter__ = partial(end, e.value)  # type: ignore[method-assign]
+            batch.__iter__ = partial(end, e.value)
             raise
-    batch.__iter__ = iter(batch.values).__iter__  # type: ignore[method-assign]
+    batch.__iter__ = iter(batch.values).__iter__
     batch.values = None
     raise StopIteration
 
 
 def end(result: object) -> NoReturn:
     raise StopIteration(result)
-
-
-def pair(yield_one: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
-    """Return the `yield_` of a Seq2."""
-
-    def yield_(k: Any, v: Any, /) -> Any:
-        return yield_one((k, v))
-
-    return yield_

@@ -22,6 +22,7 @@ from _weakref import getweakrefcount, ref
 from collections.abc import Callable
 from contextvars import copy_context
 from functools import partial
+from gc import get_referents
 from sys import getrefcount
 from types import FrameType
 from typing import Any
@@ -92,17 +93,16 @@ def none() -> None:
     return None
 
 
-# By this name a coroutine of ours has its Work.
-WORK = "_pullit_work"
-
-
 class Free:
     """The coroutines that a thread has parked, last one last: Go's free list."""
 
-    __slots__ = ("end", "main", "parked")
+    __slots__ = ("depths", "end", "main", "parked")
 
     def __init__(self) -> None:
-        self.parked: list[Any] = []
+        self.parked: list[tuple[Any, Work]] = []
+        # By id: of those that may be parked, the depth of recursion where they started.
+        # An attribute would be a dict to look into with every switch.
+        self.depths: dict[int, int] = {}
         # A dead greenlet. To switch to it is to switch to its parent; but he who
         # waits in such a switch holds the dead one alone, and not its parent.
         self.end: Any = greenlet.greenlet(bool)
@@ -164,19 +164,13 @@ def create(c: Coro) -> None:
     work.coro = ref(c)
     c.gp = c.engine.greenlet(partial(corostart, work))
     c.gp.gr_context = copy_context()
-    if work.depth < SHALLOW:
-        setattr(c.gp, WORK, work)
 
 
 def depth(free: Free) -> int:
     """Return the depth of recursion, or SHALLOW for all that is deeper, or unknown."""
     me = greenlet.getcurrent()
-    if me is free.main:
-        count = 0
-    elif work := getattr(me, WORK, None):
-        count = work.depth  # our own frames are on top of those
-    else:
-        return SHALLOW
+    # Our own frames are on top of those that were there when we were started.
+    count = 0 if me is free.main else free.depths.get(id(me), SHALLOW)
     try:
         sys._getframe(SHALLOW - count)
     except ValueError:
@@ -195,12 +189,8 @@ def reuse(c: Coro, free: Free) -> bool:
     is dead if a signal's exception came while it was being parked.
     """
     while free.parked:
-        g, references = pop(free.parked)
-        if references == UNKNOWN and not getweakrefcount(g) and not g.dead:
-            work = getattr(g, WORK)
-            if len(g.__dict__) > 1:
-                g.__dict__.clear()
-                setattr(g, WORK, work)
+        g, work, references = pop(free.parked)
+        if references == UNKNOWN and not getweakrefcount(g) and not has_dict(g) and not g.dead:
             g.parent = greenlet.getcurrent()
             g.gr_context = copy_context()
             work.coro = ref(c)
@@ -209,14 +199,19 @@ def reuse(c: Coro, free: Free) -> bool:
     return False
 
 
-def pop(parked: list[Any]) -> tuple[Any, int]:
+def has_dict(g: Any) -> bool:
+    """Tell whether *g* has attributes, without giving it the dict for them."""
+    return any(type(held) is dict for held in get_referents(g))
+
+
+def pop(parked: list[tuple[Any, Work]]) -> tuple[Any, Work, int]:
     """Take the last of *parked*; return it and the number of references to it."""
-    g = parked.pop()
-    return g, getrefcount(g)
+    g, work = parked.pop()
+    return g, work, getrefcount(g)
 
 
 # That number for what is known here alone; it depends on the version of Python.
-UNKNOWN = pop([object()])[1]
+UNKNOWN = pop([(object(), Work(0))])[2]
 
 
 def corostart(work: Work, *_: object) -> object:
@@ -226,34 +221,40 @@ def corostart(work: Work, *_: object) -> object:
     what the engine then passes to that one.
     """
     c = work.coro()
-    while c:
-        work.coro = none
-        try:
+    assert c is not None
+    free, me, got = c.free, 0, SWITCHED
+    if free and work.depth < SHALLOW:
+        me = id(greenlet.getcurrent())
+        free.depths[me] = work.depth
+    try:
+        while True:
+            work.coro = none
             try:
-                f, c.f = c.f, None
-                c.result = f(c.arg)  # type: ignore[misc]
-            finally:
-                f = None
-                c.settle()
-        except GreenletExit:
-            pass  # the engine's way to end a coroutine: f has ended as by a return
-        except BaseException as e:
-            c.error = e
-        free = c.free
-        coroexit(c)
-        c = None  # here nothing refers any more to what has run
-        if not free or work.depth == SHALLOW or len(free.parked) == PARKED:
-            break
-        free.parked.append(greenlet.getcurrent())
-        got: object = SWITCHED
-        while c is None:  # that is once, unless somebody without work has switched here
-            got = free.end.switch(got)
-            c = work.coro()
-        del got
-        if c.gp._stack_saved > OVERLAP:
-            greenlet.getcurrent().parent = c.gp
-            return UNFIT
-    return SWITCHED
+                try:
+                    f, c.f = c.f, None
+                    c.result = f(c.arg)  # type: ignore[misc]
+                finally:
+                    f = None
+                    c.settle()
+            except GreenletExit:
+                pass  # the engine's way to end a coroutine: f has ended as by a return
+            except BaseException as e:
+                c.error = e
+            coroexit(c)
+            c = None  # here nothing refers any more to what has run
+            if not me or free is None or len(free.parked) == PARKED:
+                return SWITCHED
+            free.parked.append((greenlet.getcurrent(), work))
+            while c is None:  # that is once, unless somebody without work switches here
+                got = free.end.switch(got)
+                c = work.coro()
+            got = SWITCHED
+            if c.gp._stack_saved > OVERLAP:
+                greenlet.getcurrent().parent = c.gp
+                return UNFIT
+    finally:
+        if me and free:
+            del free.depths[me]
 
 
 def coroexit(c: Coro) -> None:

@@ -15,7 +15,6 @@ import greenlet
 from pullit._coro import UNFIT, adopt, coroleft, forward, newcoro, replace
 from pullit._errors import PullError, WrongThreadError, chain, trim
 from pullit._guard import (
-    OrderError,
     calls,
     check_order,
     guards,
@@ -409,11 +408,12 @@ class Serial:
 
     def __init__(self, p: Puller) -> None:
         self.p = p
-        self.loop = p.run_loop()
+        self.loop: Any = p.run_loop()
 
     @property
     def gi_frame(self) -> FrameType | None:
-        return self.loop.gi_frame
+        frame: FrameType | None = self.loop.gi_frame
+        return frame
 
     def __iter__(self) -> Iterator[Any]:
         return self
