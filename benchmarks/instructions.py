@@ -2,7 +2,7 @@
 
     python benchmarks/instructions.py [way ...]
 
-Each way runs twice, with 2,000 values and with 6,000; the difference, divided by
+Each way runs twice, with 2,048 values and with 6,144; the difference, divided by
 the values, is what one value costs, without start-up. The figures repeat to
 within one in a hundred on the same machine and build of CPython. *Raw* is the
 least that greenlet allows; the ratios to it are what the project's limits are
@@ -17,70 +17,15 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from functools import partial
-from typing import Any
 
-from greenlet import getcurrent, greenlet
+from ways import AHEAD, has_read_ahead, ways
 
-import pullit
+SIZES = 2_048, 6_144  # whole blocks, however far a way reads ahead
 
-SIZES = 2_000, 6_000
-
-
-def squares(size: int, yield_: Callable[[int], Any]) -> None:
-    for i in range(size):
-        if not yield_(i * i):
-            return
-
-
-def native(size: int) -> None:
-    def generator() -> Iterator[int]:
-        for i in range(size):
-            yield i * i
-
-    for _ in generator():
-        pass
-
-
-def raw(size: int) -> None:
-    end = object()
-    consumer = getcurrent()
-
-    def run(_: bool) -> object:
-        squares(size, consumer.switch)
-        return end
-
-    for _ in iter(partial(greenlet(run).switch, True), end):
-        pass
-
-
-def iterate(size: int, **options: Any) -> None:
-    for _ in pullit.iterate(partial(squares, size), **options):
-        pass
-
-
-def pull(size: int) -> None:
-    next, stop = pullit.pull(partial(squares, size))
-    while True:
-        value, ok = next()
-        if not ok:
-            break
-
-
-def zip_two(size: int) -> None:
-    walk = partial(squares, size)
-    for _ in pullit.zip(walk, walk):
-        pass
-
-
-WAYS: dict[str, Callable[[int], None]] = {
-    "native": native,
-    "raw": raw,
-    "iterate": iterate,
-    "pull": pull,
-    "zip of two": zip_two,
-}
+WAYS = ["native", "raw", "iterate", "pull", "zip of two"]
+if has_read_ahead:
+    WAYS += [f"read-ahead/{n}" for n in AHEAD]
+WAYS += ["create/raw", "create/pull", "create/iterate"]
 
 LIGHT = "atexit, collections, contextvars, functools, greenlet, itertools, reprlib, typing"
 LIGHT += ", threading"
@@ -111,14 +56,20 @@ def per_value(way: str) -> float:
     return (large - small) / (SIZES[1] - SIZES[0])
 
 
-def main(ways: list[str]) -> None:
+def compile_all() -> None:
+    """Compile what the ways import: the first of them must not be charged for it."""
+    count("-c", "from pullit import *")
+    count(__file__, "--run", "native", "1")
+
+
+def main(chosen: list[str]) -> None:
     print(f"CPython {sys.version.split()[0]}: instructions per value, and in units of raw")
-    count("-c", "from pullit import *")  # or the first way would be charged for compiling it
+    compile_all()
     base = per_value("raw")
-    for way in [] if ways == ["imports"] else ways or WAYS:
+    for way in [] if chosen == ["imports"] else chosen or WAYS:
         cost = base if way == "raw" else per_value(way)
         print(f"  {way:16} {cost:8,.0f} {cost / base:6.2f}")
-    if not ways or ways == ["imports"]:
+    if not chosen or chosen == ["imports"]:
         costs = {name: count("-c", code) for name, code in IMPORTS.items()}
         cost = costs["import pullit"] - costs["nothing"]
         unit = costs["import dis"] - costs["nothing"]
@@ -127,6 +78,6 @@ def main(ways: list[str]) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--run"]:
-        WAYS[sys.argv[2]](int(sys.argv[3]))
+        ways()[sys.argv[2]](int(sys.argv[3]))
     else:
         main(sys.argv[1:])

@@ -268,6 +268,7 @@ def coroexit(c: Coro) -> None:
     me = c.engine.getcurrent()
     if c.free:
         c.free.end.parent, me.parent = c.gp, c.free.end
+        me.gr_context = None  # a parked coroutine keeps nothing
     else:
         me.parent = c.gp
     c.gp = None

@@ -174,7 +174,7 @@ def pull(seq: Seq[T], *, engine: Engine = "greenlet") -> Pull[T]:
         find_engine("pullit.pull", engine)
         owner = Owner(direct("pullit.pull", seq))
     else:
-        owner = Owner(Puller("pullit.pull", seq, engine))
+        owner = Owner(Puller("pullit.pull", seq, engine, False, ""))
     return Pull(owner.next, owner.stop)
 
 
@@ -187,5 +187,5 @@ def pull2(seq: Seq2[K, V], *, engine: Engine = "greenlet") -> Pull2[K, V]:
 
     Go's iter.Pull2.
     """
-    owner = Owner(Puller("pullit.pull2", seq, engine, pairs=True))
+    owner = Owner(Puller("pullit.pull2", seq, engine, True, ""))
     return Pull2(owner.next_pair, owner.stop)

@@ -56,8 +56,8 @@ class Puller(State):
         name: str,
         seq: Callable[..., object],
         engine: str,
-        pairs: bool = False,
-        label: str = "",
+        pairs: bool,
+        label: str,
     ) -> None:
         super().__init__(name, seq, engine, pairs, label)
         if left:

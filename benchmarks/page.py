@@ -1,0 +1,165 @@
+"""Write results.json as the tables of docs/costs.md."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from plots import Results, nice, span, times
+
+START, END = "<!-- made by `make bench`: -->\n", "<!-- so far. -->\n"
+
+# What a row says, and its name in the results.
+VALUES = [
+    ("a native generator", "native"),
+    *((f"`iterate`, `read_ahead={n}`", f"read-ahead/{n}") for n in (1024, 256, 64, 16, 4)),
+    ("raw greenlet, no guards", "raw"),
+    ("`iterate`", "iterate"),
+    ("`next` of `pull`", "pull"),
+    ("`pullit.zip` of two", "zip of two"),
+    ("a thread and a `queue.Queue(64)`", "queue 64"),
+    ("a thread and a `queue.Queue(1)`", "queue 1"),
+    ("`more_itertools.callback_iter`", "callback_iter"),
+    ('`iterate`, `engine="thread"`, `read_ahead=256`', "thread read-ahead/256"),
+    ('`iterate`, `engine="thread"`', "thread"),
+    ("Go's `iter.Pull`", "Go"),
+    ("Lua's `coroutine.wrap`", "Lua"),
+    ("Ruby's `Enumerator#next`", "Ruby"),
+]
+CREATED = [
+    ("a native generator", "native"),
+    ("raw greenlet: create, two switches", "raw"),
+    ("`pull`", "pull"),
+    ("`iterate`", "iterate"),
+    ('`iterate`, `engine="thread"`', "thread"),
+]
+SUSPENDED = [
+    ("a native generator", "native"),
+    ("a raw greenlet", "raw"),
+    ("`iterate`", "iterate"),
+    ("`pull`", "pull"),
+    ("`iterate`, `read_ahead=256`", "read-ahead 256"),
+]
+
+Measure = Callable[[Results], float]
+
+
+def seconds(name: str) -> Measure:
+    return lambda results: float(results["seconds"][name][0])
+
+
+def count(name: str) -> Measure:
+    return lambda results: float(results["instructions"][name])
+
+
+def memory(name: str) -> Measure:
+    return lambda results: float(results["bytes"][name]["100000"])
+
+
+# What the project holds itself to, on CPython 3.13: what, against what, at most.
+LIMITS: list[tuple[str, Measure, Measure, float]] = [
+    ("read-ahead 256 ÷ raw greenlet, instructions", count("read-ahead/256"), count("raw"), 0.24),
+    (
+        "read-ahead 256 ÷ native generator, instructions",
+        count("read-ahead/256"),
+        count("native"),
+        3.4,
+    ),
+    ("read-ahead 256 ÷ Go's `iter.Pull`, time", seconds("read-ahead/256"), seconds("Go"), 1.8),
+    ("`iterate` ÷ raw greenlet, instructions", count("iterate"), count("raw"), 1.48),
+    ("`next` of `pull` ÷ raw greenlet, instructions", count("pull"), count("raw"), 1.65),
+    ("`iterate` ÷ thread engine, time", seconds("iterate"), seconds("thread"), 1 / 12),
+    ("`iterate` ÷ `callback_iter`, time", seconds("iterate"), seconds("callback_iter"), 1 / 4),
+    (
+        "create a `pull`, get one, stop ÷ raw greenlet, time",
+        seconds("create/pull"),
+        seconds("create/raw"),
+        0.50,
+    ),
+    (
+        "`iterate` beside a busy thread ÷ alone, time",
+        seconds("busy/iterate"),
+        seconds("iterate"),
+        3.0,
+    ),
+    (
+        "memory of a suspended `pull` ÷ raw greenlet, of 100,000",
+        memory("pull"),
+        memory("raw"),
+        1.6,
+    ),
+]
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    head = list(head)
+    lines = [head, ["---"] + ["--:"] * (len(head) - 1), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def cell(results: Results, name: str) -> str:
+    found = times(results, name)
+    return span(*map(nice, found)) if found else ""
+
+
+def values(results: Results) -> Iterator[list[str]]:
+    for text, name in VALUES:
+        if times(results, name):
+            cells = [cell(results, group + name) for group in ("", "one core/", "busy/")]
+            counted = results["instructions"].get(name)
+            yield [text, *cells, f"{counted:,.0f}" if counted else ""]
+
+
+def created(results: Results) -> Iterator[list[str]]:
+    for text, name in CREATED:
+        counted = results["instructions"].get(f"create/{name}")
+        instructions = f"{counted:,.0f}" if counted else ""
+        yield [text, cell(results, f"create/{name}"), instructions]
+
+
+def suspended(results: Results) -> Iterator[list[str]]:
+    for text, name in SUSPENDED:
+        sizes: dict[str, float] = results["bytes"].get(name, {})
+        if sizes:
+            yield [text, *(f"{size:,.0f}" for size in sizes.values())]
+
+
+def limits(results: Results) -> Iterator[list[str]]:
+    for text, this, that, most in LIMITS:
+        try:
+            ratio = this(results) / that(results)
+        except KeyError:  # not measured here
+            continue
+        kept = "yes" if ratio <= most else "no"
+        yield [text, f"{ratio:.3f}", f"{most:.3g}", kept]
+
+
+def tables(results: Results) -> str:
+    found: dict[str, Any] = results["versions"]
+    versions = ", ".join(f"{name} {version}" for name, version in found.items())
+    parts = [
+        f"Measured on {results['date']}: {results['machine']}; {results['platform']};\n"
+        f"{versions}.\n",
+        table(
+            ["one value", "time", "on one core", "beside a busy thread", "instructions"],
+            values(results),
+        ),
+        table(["create, get one, stop", "time", "instructions"], created(results)),
+        table(
+            ["one of so many, suspended: bytes", *next(iter(results["bytes"].values()))],
+            suspended(results),
+        ),
+        table(
+            ["ratio", f"CPython {found['CPython']}", "at most, on 3.13", "kept"], limits(results)
+        ),
+    ]
+    parts += [f"Left out: {line}.\n" for line in results["missing"]]
+    return "\n".join(parts)
+
+
+def write(results: Results, path: Path) -> None:
+    """Put the tables between the marks in the page."""
+    before, _, rest = path.read_text().partition(START)
+    _, _, after = rest.partition(END)
+    path.write_text(f"{before}{START}\n{tables(results)}\n{END}{after}")

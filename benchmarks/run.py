@@ -1,0 +1,157 @@
+"""Run all benchmarks, and make the table and the pictures of docs/costs.md from them.
+
+    python benchmarks/run.py [--quick]
+
+Takes some eight minutes. With --quick it takes one, and leaves results.json and the
+docs as they are. What pyperf measured stays in build/benchmarks/times.json, for
+pyperf's own commands.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import platform
+import shutil
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from statistics import quantiles
+from typing import Any
+
+import instructions
+import languages
+import memory
+import page
+import plots
+import pyperf
+from ways import has_read_ahead
+
+HERE = Path(__file__).parent
+DOCS = HERE.parent / "docs"
+TIMES = HERE / "times.py"
+
+LIMIT = 330  # seconds for the times, about half of what all takes
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what takes part, so far as it is here."""
+    found = {"CPython": platform.python_version()}
+    for package in "pullit", "greenlet", "more-itertools":
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            pass
+    return found | languages.versions()
+
+
+def lacking(found: dict[str, str]) -> list[str]:
+    """Return what is left out, each with the reason."""
+    missing = []
+    if not has_read_ahead:
+        missing.append("read-ahead: this pullit has none")
+    if not shutil.which("valgrind"):
+        missing.append("instructions: there is no valgrind")
+    if "more-itertools" not in found:
+        missing.append("callback_iter: there is no more-itertools")
+    for name in languages.PROGRAMS:
+        if name not in found:
+            missing.append(f"{name}: it is not installed")
+    return missing
+
+
+def measure_times(limit: float) -> Any:
+    """Return pyperf's suite of rounds, in each of which every way has its turn.
+
+    There are as many as *limit* seconds allow, and at least one.
+    """
+    path = languages.BUILD / "times.json"
+    path.unlink(missing_ok=True)
+    command = [sys.executable, str(TIMES), "--quiet", "--append", str(path)]
+    start = time.monotonic()
+    rounds = 0
+    while not rounds or time.monotonic() - start < limit:
+        rounds += 1
+        print(f"times: round {rounds}", flush=True)
+        subprocess.run(command, stdout=subprocess.DEVNULL, check=True, timeout=600)
+    return pyperf.BenchmarkSuite.load(str(path))
+
+
+def quartiles(values: list[float]) -> list[float]:
+    return [rounded(value) for value in quantiles(values, n=4, method="inclusive")]
+
+
+def rounded(figure: float) -> float:
+    return float(f"{figure:.4g}")
+
+
+def count_instructions(names: list[str]) -> dict[str, float]:
+    """Return the instructions per value of each of *names*."""
+    print(f"instructions: {len(names)} ways", flush=True)
+    instructions.compile_all()
+    with ThreadPoolExecutor() as pool:  # what else runs does not change a count
+        counts = pool.map(instructions.per_value, names)
+        return {name: rounded(count) for name, count in zip(names, counts, strict=True)}
+
+
+def measure_memory(sizes: list[int]) -> dict[str, dict[str, float]]:
+    """Return the bytes of one suspended pull of each way, by how many there are."""
+    found: dict[str, dict[str, float]] = {}
+    for way in memory.WAYS:
+        print(f"memory: {way}", flush=True)
+        found[way] = {str(size): rounded(memory.measure(way, size)) for size in sizes}
+    return found
+
+
+def measure(quick: bool) -> dict[str, Any]:
+    found = versions()
+    missing = lacking(found)
+    for line in missing:
+        print(f"left out: {line}")
+    languages.BUILD.mkdir(parents=True, exist_ok=True)
+    languages.build_go()
+    suite = measure_times(0 if quick else LIMIT)
+    metadata = suite.get_metadata()
+    counts = {}
+    if shutil.which("valgrind"):
+        few = ["native", "raw", "iterate", "pull", "read-ahead/256"]
+        names = [n for n in instructions.WAYS if n in few or not quick]
+        counts = count_instructions(names)
+    return {
+        "date": datetime.date.today().isoformat(),
+        "machine": f"{metadata['cpu_count']} cores, {metadata['cpu_model_name']}",
+        "platform": metadata["platform"],
+        "versions": found,
+        "missing": missing,
+        "rounds": suite.get_benchmark("raw").get_nrun(),
+        "seconds": {b.get_name(): quartiles(b.get_values()) for b in suite},
+        "instructions": counts,
+        "bytes": measure_memory([1, 1_000] if quick else [1, 1_000, 100_000]),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Run all benchmarks.")
+    parser.add_argument("--quick", action="store_true", help="one round, and leave the docs alone")
+    parser.add_argument("--draw", action="store_true", help="measure nothing: use results.json")
+    options = parser.parse_args()
+    kept = HERE / "results.json"
+    path = languages.BUILD / "results.json" if options.quick else kept
+    if not options.draw:
+        results = measure(options.quick)
+        path.write_text(json.dumps(results, indent=1) + "\n")
+    results = json.loads(path.read_text())
+    pictures = path.parent if options.quick else DOCS / "pictures"
+    pictures.mkdir(exist_ok=True)
+    plots.draw(results, pictures)
+    if not options.quick:
+        page.write(results, DOCS / "costs.md")
+    print(page.tables(results))
+
+
+if __name__ == "__main__":
+    main()
