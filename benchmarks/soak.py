@@ -55,9 +55,9 @@ class Held(NamedTuple):
 
 
 def held() -> Held:
-    threads.free.parked.clear()  # which may be any number of coroutines
     gc.collect()
     gc.collect()  # what the finalizers of the first have let go
+    threads.free.parked.clear()  # which may be any number of coroutines
     objects = gc.get_objects()
     greenlets = sum(isinstance(o, greenlet.greenlet) for o in objects)
     resident: int = psutil.Process().memory_info().rss
@@ -212,9 +212,9 @@ def thrown(engine: Engine) -> int:
 def misused(engine: Engine) -> int:
     def producer(yield_: Callable[[int], Any]) -> None:
         kept.append(yield_)
-        for call in next, pullit.PullIterator.close:
+        for call in it.__next__, it.close:
             try:
-                call(it)
+                call()
             except PullError:
                 yield_(1)
 
@@ -225,7 +225,6 @@ def misused(engine: Engine) -> int:
             kept[0](2)
         except PullError:
             pass
-    del it
     return 1
 
 
@@ -297,8 +296,7 @@ def many(pulls: int) -> Iterator[int]:
 
 
 def soak(pulls: int) -> None:
-    for count in many(WARM_UP):
-        pass
+    *_, count = many(WARM_UP)
     before = now = show("pulls, to warm up", count)
     at = step = pulls / 10
     for count in many(pulls):

@@ -367,6 +367,60 @@ class Model:
         return error is not None and (error in self.exits or self.is_exit(error.__cause__))
 
 
+class AheadModel(Model):
+    """What an iterator with read_ahead=n must do: its producer goes on for n values."""
+
+    def __init__(self, n: int, producer: Producer, log: Log) -> None:
+        super().__init__("iterate", producer, log)
+        self.n = n
+        self.values: list[object] = []  # that the producer has yielded, ...
+        self.given: list[object] = []  # ... and that the consumer has not taken yet
+        self.producer = self.giving(producer)
+
+    def giving(self, producer: Producer) -> Producer:
+        """Return *producer*, which in the end yields what is left."""
+
+        def run(handle: Handle) -> Task:
+            try:
+                return (yield from producer(handle))
+            finally:
+                if self.values and not self.done:
+                    yield from self.give()
+
+        return run
+
+    def give(self) -> Task:
+        self.running = False
+        return (yield self, None)
+
+    def next(self) -> Task:
+        if self.given:
+            return self.given.pop(0), True
+        result, ok = yield from super().next()
+        if not ok:
+            return result, False
+        self.given, self.values = self.values, []
+        return self.given.pop(0), True
+
+    def send(self, value: object) -> Task:
+        yield from ()
+        raise PullError
+
+    def throw(self, value: str) -> Task:
+        yield from ()
+        raise PullError
+
+    def stop(self) -> Task:
+        self.given = []
+        return (yield from super().stop())
+
+    def yield_(self, value: object) -> Task:
+        if not self.task or self.done or not self.running:
+            return (yield from super().yield_(value))
+        self.values.append(value)
+        return True if len(self.values) < self.n else (yield from self.give())
+
+
 # Real pulls.
 
 
@@ -439,9 +493,11 @@ class RealPull(Real):
 class RealIterator(Real):
     """pullit.iterate."""
 
-    def __init__(self, producer: Producer, engine: Engine) -> None:
+    def __init__(self, producer: Producer, engine: Engine, n: int) -> None:
         super().__init__(producer)
-        self.handle: pullit.PullIterator[object] | None = pullit.iterate(self.seq, engine=engine)
+        self.handle: pullit.PullIterator[object] | None = pullit.iterate(
+            self.seq, read_ahead=n, engine=engine
+        )
 
     def next(self) -> Task:
         assert self.handle
@@ -506,9 +562,16 @@ def on_model(face: Face, producer: Producer, log: Log) -> Handle:
     return Model(face, producer, log)
 
 
-def on_pullit(engine: Engine) -> Make:
+def on_ahead_model(n: int) -> Make:
     def make(face: Face, producer: Producer, log: Log) -> Handle:
-        return (RealPull if face == "pull" else RealIterator)(producer, engine)
+        return Model(face, producer, log) if face == "pull" else AheadModel(n, producer, log)
+
+    return make
+
+
+def on_pullit(engine: Engine, n: int = 0) -> Make:
+    def make(face: Face, producer: Producer, log: Log) -> Handle:
+        return RealPull(producer, engine) if face == "pull" else RealIterator(producer, engine, n)
 
     return make
 
@@ -657,6 +720,15 @@ repeatable = settings(
 def test_pulls_do_what_the_model_does(engine: Engine, program: Nest) -> None:
     """Random programs log the same on pullit and on the model."""
     assert run(program, on_pullit(engine)) == run(program, on_model)
+
+
+@repeatable
+@given(program=programs(["iterate", "pull"]), n=st.integers(2, 5))
+def test_iterators_that_read_ahead_do_what_their_model_does(
+    engine: Engine, program: Nest, n: int
+) -> None:
+    """Random programs log the same on pullit and on the model, with read_ahead=n."""
+    assert run(program, on_pullit(engine, n)) == run(program, on_ahead_model(n))
 
 
 @repeatable
