@@ -7,7 +7,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test lint types check-all bench clean
+.PHONY: demo test lint types check-all bench soak docs clean
 # Two pips must not install into one environment at once.
 .NOTPARALLEL:
 
@@ -34,6 +34,14 @@ check-all: test lint types demo
 # Takes ten minutes at most. Leaves out what is not installed: valgrind, ruby, lua.
 bench: $(VENV)/group-bench
 	$(RUN) benchmarks/run.py $(BENCH)
+
+# A warning, as of a link that leads nowhere, is an error. -E: of unchanged pages too.
+docs: $(VENV)/group-docs
+	$(RUN) -m sphinx -E -n -W --keep-going docs build/docs
+
+# A million pulls, and a look at the memory; a hundredth of it: make soak PART=0.01
+soak: $(VENV)/group-test
+	$(RUN) benchmarks/soak.py $(PART)
 
 clean:
 	rm -rf $(VENV) build dist

@@ -98,7 +98,7 @@ def native(size: int, depth: int = 0) -> None:
         if level:
             yield from generator(level - 1)
         else:
-            for i in range(size):
+            for i in range(size):  # noqa: UP028  a loop, as the other producers have
                 yield i
 
     for _ in generator():
@@ -110,7 +110,7 @@ def native_stack(size: int, stack: int) -> None:
 
     def generator(level: int = stack) -> Iterator[int]:
         if level == 1:
-            for i in range(size):
+            for i in range(size):  # noqa: UP028  a loop, as the other producers have
                 yield i
         else:
             for value in generator(level - 1):  # noqa: UP028  that would be native's

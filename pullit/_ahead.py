@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from _thread import RLock, get_ident
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import chain, cycle, repeat
@@ -12,7 +11,10 @@ from typing import Any, NoReturn
 import greenlet
 
 from pullit._errors import PullExit
-from pullit._puller import Puller
+from pullit._native import RLock, get_ident
+from pullit._puller import Puller, end_with
+
+ALL = 2**31 - 1  # as many as a lock can be held
 
 
 def check_read_ahead(name: str, read_ahead: int) -> int:
@@ -20,7 +22,7 @@ def check_read_ahead(name: str, read_ahead: int) -> int:
     n = index(read_ahead)
     if n < 0:
         raise ValueError(f"{name}: read_ahead must be 0 or more, not {n}")
-    return n
+    return min(n, ALL)
 
 
 class Batch:
@@ -107,7 +109,7 @@ class Ahead(Puller):
         try:
             go_on = self.yield_(None) is True
         finally:
-            if not go_on:
+            if self.done:
                 given.clear()  # what ran ahead is dropped
         self.wanted = go_on
         self.make_room(self.n - 1 if go_on else 0)
@@ -141,12 +143,8 @@ def refill(switches: Iterator[object], batch: Batch) -> NoReturn:
         try:
             next(switches)
         except StopIteration as e:
-            batch.__iter__ = partial(end, e.value)
+            batch.__iter__ = partial(end_with, e.value)
             raise
     batch.__iter__ = iter(batch.values).__iter__
     batch.values = None
     raise StopIteration
-
-
-def end(result: object) -> NoReturn:
-    raise StopIteration(result)

@@ -17,12 +17,10 @@ that drives them switches by itself.
 from __future__ import annotations
 
 import sys
-import threading
 from _weakref import getweakrefcount, ref
 from collections.abc import Callable
 from contextvars import copy_context
 from functools import partial
-from gc import get_referents
 from sys import getrefcount
 from types import FrameType
 from typing import Any
@@ -32,6 +30,7 @@ from greenlet import GreenletExit
 
 from pullit import _threads
 from pullit._errors import PullError
+from pullit._native import local
 
 engines: dict[str, Any] = {"greenlet": greenlet, "thread": _threads}
 
@@ -129,12 +128,18 @@ class ThreadEnd:
 at_thread_end: list[Callable[[Free], object]] = []
 
 
-class Threads(threading.local):
+class Threads(local):
     """What each thread has for itself."""
 
+    free: Free
+    end: ThreadEnd
+
     def __init__(self) -> None:
-        self.free = Free()
-        self.end = ThreadEnd(self.free)
+        if "free" not in self.__dict__:
+            # A collection in the midst of this might run code that asks for it.
+            free = Free()
+            self.__dict__.setdefault("free", free)
+            self.__dict__.setdefault("end", ThreadEnd(self.free))
 
 
 threads = Threads()
@@ -201,7 +206,7 @@ def reuse(c: Coro, free: Free) -> bool:
 
 def has_dict(g: Any) -> bool:
     """Tell whether *g* has attributes, without giving it the dict for them."""
-    return any(type(held) is dict for held in get_referents(g))
+    return object.__getstate__(g) is not None
 
 
 def pop(parked: list[tuple[Any, Work]]) -> tuple[Any, Work, int]:
@@ -295,13 +300,12 @@ def coroswitch(c: Coro) -> None:
     then raised here. It is an error to switch on a coro whose f has ended, or to
     the running coroutine itself.
     """
-    me = c.engine.getcurrent()
     gp = c.gp
     if gp is None:
         raise PullError("coroswitch on exited coro")
-    if gp is me:
+    if gp is c.engine.getcurrent():
         raise PullError("coroswitch of a coroutine to itself")
-    c.gp = me
+    c.gp = c.engine.getcurrent()
     got = gp.switch(SWITCHED)
     while got is not SWITCHED:
         if got is UNFIT:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from _thread import get_ident
 from collections.abc import Callable, Generator, Iterable, Iterator
 from reprlib import repr as short_repr
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from greenlet import getcurrent
 
 from pullit._errors import WrongThreadError, chain
+from pullit._native import get_ident
 from pullit._seq import called_again, seq_name, thread_name
 from pullit._state import ended, over
 from pullit._types import Seq, T
@@ -163,6 +163,7 @@ class Direct:
         caller = None
         while True:
             if bound and getcurrent() is not caller:  # cheaper than to ask for the thread
+                caller = None  # no traceback is to keep it
                 self.check_thread("next")
                 caller = getcurrent()
             self.__next__ = refuse
@@ -173,7 +174,7 @@ class Direct:
             except StopIteration:
                 break
             except BaseException as e:
-                advance = None  # which the traceback would keep
+                advance = caller = None  # which the traceback would keep
                 self.end(e)
                 raise
             self.__next__ = resume

@@ -10,13 +10,13 @@ it looks around anyway, because another coroutine asks than the last time.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from greenlet import getcurrent
 
 from pullit._errors import PullError
+from pullit._native import local
 
 
 class Guard:
@@ -39,11 +39,14 @@ class Guard:
             self.dropped.pop().drop()
 
 
-class Guards(threading.local):
+class Guards(local):
     """The guards of a thread, oldest first."""
 
+    # At once: a collection in the midst of it might run code that asks for the list.
     def __init__(self) -> None:
-        self.stack: list[Guard] = []
+        self.__dict__.setdefault("stack", [])
+
+    stack: list[Guard]
 
 
 class OrderError(PullError):

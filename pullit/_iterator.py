@@ -181,9 +181,10 @@ def start(
     label: str = "",
 ) -> PullIterator[Any]:
     """Return the iterator over *seq*, which is not started yet."""
-    if check_read_ahead(name, read_ahead) < 2:
+    n = check_read_ahead(name, read_ahead)
+    if n < 2:
         return iterator(Puller(name, seq, engine, pairs, label))
-    ahead = Ahead(read_ahead, name, seq, engine, pairs, label)
+    ahead = Ahead(n, name, seq, engine, pairs, label)
     return iterator(ahead, ahead.batches())
 
 

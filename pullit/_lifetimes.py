@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import atexit
+import os
 import sys
 import warnings
-from _thread import get_ident
 from typing import TYPE_CHECKING, Any
 
 import greenlet
 
 from pullit._coro import Free, at_thread_end, threads
 from pullit._guard import OrderError
+from pullit._native import get_ident
 from pullit._seq import thread_name
 
 if TYPE_CHECKING:
@@ -28,6 +29,18 @@ left: list[Puller] = []
 
 def drop(p: Puller) -> None:
     """Stop *p*, because nobody can ask for its values any more."""
+    try:
+        stop(p)
+    except OrderError as e:
+        e.later.dropped.append(p)  # it is stopped as soon as that is safe
+    except BaseException:
+        if not p.ended:
+            leave(p)  # a signal's exception came before seq was told
+        raise
+
+
+def stop(p: Puller) -> None:
+    """Stop *p*, or leave it to its thread."""
     if p.coro is None:
         p.stop()
     elif p.root not in live or p.state() == "running":
@@ -39,24 +52,17 @@ def drop(p: Puller) -> None:
             f" {thread_name(get_ident())}, but was started in {thread_name(p.thread)}, which"
             " stops it when it next calls pullit, or ends; close it there",
             ResourceWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
     else:
-        try:
-            p.stop()
-        except OrderError as e:
-            e.later.dropped.append(p)  # it is stopped as soon as that is safe
-        except BaseException:
-            if not p.ended:
-                leave(p)  # a signal's exception came before seq was told
-            raise
+        p.stop()
 
 
 def leave(p: Puller) -> None:
     """Have *p* stopped when its thread next calls pullit, whatever it calls."""
     left.append(p)
     for other in list(live.values()):
-        if other is not p and other.thread == p.thread:
+        if other is not p and (other.thread == p.thread or other.engine is not greenlet):
             other.expect()
 
 
@@ -90,10 +96,25 @@ def stop_thread(free: Free) -> None:
         if p.coro is not None and p.coro.free is free:
             Dropped(p)
             if p.ended:
-                p.orphan()
+                p.orphan(
+                    "the thread that it was started in has ended; use it there, or pass"
+                    ' engine="thread"'
+                )
 
 
 at_thread_end.append(stop_thread)
+
+
+def fork() -> None:
+    """End the thread engine's pulls in a child process, which has none of its threads."""
+    for p in list(live.values()):
+        if p.engine is not greenlet:
+            p.forget()
+            p.orphan("a fork does not copy the thread that it runs in; start another one")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=fork)
 
 
 def look_again(coroutine: Any) -> None:

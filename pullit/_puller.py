@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 import threading
-from _thread import get_ident
 from collections.abc import Callable, Generator, Iterator
 from functools import partial
+from itertools import repeat
 from types import FrameType, SimpleNamespace
 from typing import Any, NoReturn
 
@@ -23,6 +23,7 @@ from pullit._guard import (
     note_told,
 )
 from pullit._lifetimes import drop, left, live, sweep
+from pullit._native import get_ident
 from pullit._state import State, ended, over
 
 # In the place of a coroutine, as the one whose yield_ needs no look: there is none, ...
@@ -73,25 +74,28 @@ class Puller(State):
         # Coroutines of one thread take turns; threads must be made to. An RLock,
         # because deliver holds it around the loop, which takes it too.
         self.lock: threading.RLock | None = None if self.engine is greenlet else threading.RLock()
-        self.renew()
+        self.loop: Any = ended
+        self.resume: Callable[[], Any] = over
+        self.__iter__ = repeat(self).__next__
+        self.__next__ = self.again
 
-    def __iter__(self) -> Iterator[Any]:
-        """Return self, good for more values, or raise StopIteration with the result.
+    def again(self) -> Any:
+        """Ask a fresh loop: there was none, or an exception has ended it.
 
-        An exception that leaves the loop, as a refusal does, has ended it. seq is
-        unharmed by that: another loop goes on with it.
+        seq is unharmed by that.
         """
-        if self.done:
-            due, self.due = self.due, None
-            raise StopIteration(due)
-        if self.loop.gi_frame is None:
-            self.renew()
-        return self
+        self.renew()
+        try:
+            return self.resume()
+        except BaseException as e:
+            trim(e)  # so that we add no frame
+            raise
 
     def renew(self) -> None:
-        """Make a fresh loop."""
-        self.loop: Any = Serial(self) if self.lock else self.run_loop()
-        self.resume = self.__next__ = self.loop.__next__
+        """Make a fresh loop. What it is asked by remains again, until it goes."""
+        self.loop = Serial(self) if self.lock else self.run_loop()
+        self.resume = self.loop.__next__
+        self.__next__ = self.again
 
     def yield_(self, value: Any, /) -> Any:
         """What seq calls for each value, and waits in."""
@@ -146,58 +150,66 @@ class Puller(State):
         caller: Any = None  # who called next last; None, if the next call needs a look
         yielder: Any = None
         producer: Any = None
-        while True:
-            if current() is not caller:
-                caller, yielder, producer = self.enter()
-            self.yielder = yielder
-            self.__next__ = refuse
-            try:
-                value = producer.switch()  # coroswitch, inline
-                while self.yielder is not None:  # else it was the producer's yield_
+        try:
+            while True:
+                if current() is not caller:
+                    caller, yielder, producer = self.enter()
+                self.yielder = yielder
+                self.__next__ = refuse
+                try:
+                    value = producer.switch()  # coroswitch, inline
+                    while self.yielder is not None:  # else it was the producer's yield_
+                        caller = None
+                        if self.yielder is YIELDED:
+                            self.yielder = None
+                        elif self.coro.gp is None or (self.root.dead and value is not UNFIT):
+                            return self.finish()
+                        else:
+                            value = self.pass_on(value)
+                    self.__next__ = resume
+                except BaseException as e:
+                    if self.ended:
+                        raise  # seq's own, from finish
+                    # No call, in which a signal's handler could raise, or another
+                    # thread run, comes before these.
                     caller = None
-                    if self.yielder is YIELDED:
-                        self.yielder = None
-                    elif self.coro.gp is None or (self.root.dead and value is not UNFIT):
-                        return self.finish()
-                    else:
-                        value = self.pass_on(value)
-                self.__next__ = resume
-            except BaseException as e:
-                if self.ended:
-                    raise  # seq's own, from finish
-                # No call, in which a signal's handler could raise, or another thread
-                # run, comes before these.
-                self.abandoned = self.lock is not None
-                waited = self.yielder is not None and self.yielder is not YIELDED
-                self.yielder = None
-                self.__next__ = resume
-                self.interrupt(e, waited)
-                raise
-            yield value
-            value = None  # the consumer's alone
+                    self.abandoned = self.lock is not None
+                    waited = self.yielder is not None and self.yielder is not YIELDED
+                    self.yielder = None
+                    self.__next__ = self.again
+                    self.interrupt(e, waited)
+                    raise
+                yield value
+                value = None  # the consumer's alone
+        finally:
+            if not self.ended:
+                self.__next__ = self.again
 
     def enter(self) -> tuple[Any, Any, Any]:
         """Look at who asks; return him, whose `yield_` needs no look, and the producer.
 
         Starts seq, or sees to it that another coroutine asks than the last time.
         """
-        me = self.current()
         if self.coro is None:
             self.start()
         else:
             self.check_thread("next")
         if self.coro.gp is None:
             # seq has ended, and a signal's exception has kept that from who asked.
-            return me, LOOK, SimpleNamespace(switch=bool)
+            return None, LOOK, SimpleNamespace(switch=bool)
         guarded = False
         if left:
             sweep()
         if guards.stack:
             check_order(self.name, self.producer)
             guarded = is_guarded(self.producer)
+        me = self.current()
         try:
             adopt(self.root, me)
         except ValueError as e:
+            # greenlet must not find its main greenlet in a frame, which a traceback may
+            # keep, when the thread has ended: it would crash.
+            del me
             if "cyclic" in str(e):
                 raise PullError(
                     f"{self.name}: next called in a greenlet that {self.describe()} has"
@@ -273,7 +285,8 @@ class Puller(State):
             finally:
                 error.__context__ = context
                 del error, context  # else the traceback and this frame are a cycle
-        self.due = self.result
+        if self.result is not None:
+            self.__iter__ = partial(end_with, self.result)
         return self.result
 
     def judge(self, error: BaseException) -> BaseException | None:
@@ -289,7 +302,8 @@ class Puller(State):
         if not self.label:
             self.label = getattr(self.seq, "__qualname__", None) or self.describe()
         self.done = self.ended = True
-        self.loop, self.__next__, self.resume = ended, over, over
+        self.loop, self.resume = ended, over
+        self.__iter__ = self.__next__ = over
         self.consumer = self.producer = self.yielder = None
         root = self.root
         self.seq = self.coro = self.root = None
@@ -303,12 +317,9 @@ class Puller(State):
             self.loop = Sweeping(self)
             self.__next__ = self.loop.__next__
 
-    def orphan(self) -> None:
-        """Refuse for ever: seq was stopped because its thread has ended."""
-        text = (
-            f"{self.name}: {self.describe()} was stopped, because the thread that it was"
-            ' started in has ended; use it there, or pass engine="thread"'
-        )
+    def orphan(self, why: str) -> None:
+        """Refuse for ever, with the reason: values may be lost."""
+        text = f"{self.name}: {self.describe()} was stopped, because {why}"
         self.loop = iter(partial(end_in_error, text), None)
         self.__next__ = self.loop.__next__
 
@@ -333,6 +344,7 @@ class Puller(State):
         elif waited and self.coro.gp is not None and self.coro.f is None:
             # seq waits in a switch that is not ours, and is not to yield again.
             self.done = True
+            self.__iter__ = over
             throw = partial(self.root.throw, self.exit("its consumer was interrupted"))
             self.producer = SimpleNamespace(switch=throw)
         try:
@@ -352,12 +364,14 @@ class Puller(State):
         try:
             if self.yielder is not None:
                 return self.refuse(call)
-            if self.loop.gi_frame is None:
+            if self.loop is ended or self.loop.gi_frame is None:
                 self.renew()
             self.order = answer
             return next(self.loop, *default)
         finally:
-            self.order = self.due = None
+            self.order = None
+            if self.done:
+                self.__iter__ = over
             if self.lock:
                 self.lock.release()
 
@@ -391,6 +405,7 @@ class Puller(State):
     def say_stop(self) -> bool:
         """What stop has the pending `yield_` do."""
         self.done = self.told = True
+        self.__iter__ = over
         if calls:
             note_told(self.next_exit)
         return False
@@ -431,24 +446,29 @@ class Serial:
 class Sweeping:
     """A loop that first stops what other threads have left to this one."""
 
-    __slots__ = ("loop", "p")
+    __slots__ = ("loop", "next", "p")
 
     def __init__(self, p: Puller) -> None:
         self.p = p
         self.loop = p.loop
+        self.next = p.__next__
 
     @property
     def gi_frame(self) -> FrameType | None:
-        frame: FrameType | None = self.loop.gi_frame
+        frame: FrameType | None = getattr(self.loop, "gi_frame", None)
         return frame
 
     def __iter__(self) -> Iterator[Any]:
         return self
 
     def __next__(self) -> Any:
-        self.p.loop, self.p.__next__ = self.loop, self.p.resume
+        self.p.loop, self.p.__next__ = self.loop, self.next
         sweep()
-        return next(self.loop)
+        return self.next()
+
+
+def end_with(result: object) -> NoReturn:
+    raise StopIteration(result)
 
 
 def end_in_error(text: str) -> NoReturn:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from _thread import get_ident
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
@@ -13,6 +13,7 @@ import greenlet
 from pullit._coro import Coro
 from pullit._errors import PullError, PullExit, WrongThreadError, causes, is_ours, raise_if
 from pullit._guard import calls, note_told
+from pullit._native import get_ident
 from pullit._seq import called_again, check_seq, find_engine, seq_name, thread_name
 
 # How often a producer that goes on after it was told to stop gets PullExit,
@@ -30,7 +31,9 @@ class State:
     Its `__next__` is a slot, and says at any time what asking for the next value
     runs: the loop while seq has not begun or is suspended, `refuse` while it
     runs, `over` after the end. So the guards cost a right call nothing, and
-    ``for``, which asks from C, passes them too.
+    ``for``, which asks from C, passes them too. Its `__iter__` is a slot as well,
+    so that nothing but C runs between two values, where a signal's exception would
+    end the iteration.
 
     Invariants: `coro` is None until seq is started, and again after the end.
     `coro.gp` is the consumer, and None as soon as seq has ended. `done` says
@@ -38,11 +41,11 @@ class State:
     """
 
     __slots__ = (
+        "__iter__",
         "__next__",
         "abandoned",
         "coro",
         "done",
-        "due",
         "ended",
         "engine",
         "exits",
@@ -60,6 +63,7 @@ class State:
 
     ahead = False  # seq may run ahead of its consumer
 
+    __iter__: Callable[[], Iterator[Any]]
     __next__: Callable[[], Any]
 
     def __init__(
@@ -82,7 +86,6 @@ class State:
         self.exits: int = 0  # and has then raised PullExit that often
         self.foreign: str = ""  # what to tell the consumer of a foreign thread's yield_
         self.result: Any = None
-        self.due: Any = None  # the result, until a StopIteration has carried it
 
     def accept(self, wanted: bool) -> bool:
         """Tell whether a `yield_` that comes late, or from elsewhere, may go on.
@@ -170,6 +173,7 @@ class State:
             frame: FrameType | None = self.root.gr_frame
         else:
             frame = sys._current_frames().get(self.root.thread.ident)
-        while frame and is_ours(frame.f_globals):
+        # What started a thread is the last: no seq is left there, only its last batch.
+        while frame and (is_ours(frame.f_globals) or frame.f_globals is vars(threading)):
             frame = frame.f_back
         return frame

@@ -1,22 +1,62 @@
-"""Contract 14: dropped and closed pulls, and what they hold."""
+"""Contract 14: dropped and closed pulls, those of a thread that ends, and what they hold."""
 
 from __future__ import annotations
 
+import _thread
 import gc
 import sys
+import threading
 import weakref
-from collections.abc import Callable
-from typing import Any
+from _thread import get_ident
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, TypeVar
 
+import greenlet
 import pytest
+from invariants import check_all
 from producers import countdown, failing, logged
+from test_threads import run_script
 
 import pullit
+from pullit import WrongThreadError
+from pullit._coro import threads
+from pullit._lifetimes import left, live
 from pullit._types import Engine
+
+T = TypeVar("T")
 
 
 class Thing:
     """Something that a weak reference can watch."""
+
+
+def in_thread(call: Callable[[], T], name: str = "theirs") -> T:
+    """Return what *call* does in another thread."""
+    got: list[T] = []
+    thread = threading.Thread(target=lambda: got.append(call()), name=name)
+    thread.start()
+    thread.join()
+    return got.pop()
+
+
+@contextmanager
+def no_collection() -> Iterator[None]:
+    """Leave what is in a cycle where it is."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+@pytest.fixture
+def heard(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What sys.unraisablehook is told."""
+    errors: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda args: errors.append(args.exc_value))
+    return errors
 
 
 def test_14_a_dropped_iterator_is_stopped_at_once(engine: Engine) -> None:
@@ -83,11 +123,9 @@ def test_14_in_a_cycle_the_collector_stops_it(engine: Engine) -> None:
 
 
 def test_14_an_error_while_dropped_goes_to_the_unraisable_hook(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, heard: list[Any]
 ) -> None:
     """There is nobody else to hear of it."""
-    heard: list[Any] = []
-    monkeypatch.setattr(sys, "unraisablehook", lambda args: heard.append(args.exc_value))
     error = KeyError("boom")
     it = pullit.iterate(failing(error, 1), engine=engine)
     next(it)
@@ -95,21 +133,59 @@ def test_14_an_error_while_dropped_goes_to_the_unraisable_hook(
     assert heard == [error]
 
 
-def test_14_values_and_producers_are_let_go(engine: Engine) -> None:
+@pytest.mark.parametrize("n", [0, 2])
+def test_14_values_and_producers_are_let_go(engine: Engine, n: int) -> None:
     """A value with its last user and the next next; a producer with the end."""
 
     def things(yield_: Callable[[Thing], Any]) -> None:
         while yield_(Thing()):
             pass
 
-    watch_seq = weakref.ref(things)
-    it = pullit.iterate(things, engine=engine)
-    watch = weakref.ref(next(it))
-    next(it)
-    assert watch() is None
-    del things
-    it.close()
-    assert watch_seq() is None
+    with no_collection():
+        watch_seq = weakref.ref(things)
+        it = pullit.iterate(things, read_ahead=n, engine=engine)
+        watch = weakref.ref(next(it))
+        for _ in range(max(n, 1)):  # those that came with it
+            next(it)
+        assert watch() is None
+        del things
+        it.close()
+        assert watch_seq() is None
+
+
+def test_14_pull_lets_go_of_values_and_producers_too(engine: Engine) -> None:
+    """As soon as it has ended, whoever still has next and stop."""
+
+    def things(yield_: Callable[[Thing], Any]) -> None:
+        yield_(Thing())
+        yield_(Thing())
+
+    with no_collection():
+        watch_seq = weakref.ref(things)
+        next_, stop = pullit.pull(things, engine=engine)
+        del things
+        watches = [weakref.ref(next_()[0]) for _ in range(2)]
+        assert next_() == (None, False)
+        assert [watch() for watch in watches] == [None, None]
+        assert watch_seq() is None
+
+
+def test_14_values_that_ran_ahead_are_let_go_with_close(engine: Engine) -> None:
+    """The iterator may live on."""
+
+    def things(yield_: Callable[[Thing], Any]) -> None:
+        for _ in range(9):
+            thing = Thing()
+            watches.append(weakref.ref(thing))
+            if not yield_(thing):
+                return
+
+    watches: list[weakref.ref[Thing]] = []
+    with no_collection():
+        it = pullit.iterate(things, read_ahead=4, engine=engine)
+        next(it)
+        it.close()
+        assert [watch() for watch in watches] == [None] * 4
 
 
 def test_14_a_raised_error_keeps_nothing_once_it_is_handled(engine: Engine) -> None:
@@ -152,3 +228,569 @@ def test_14_an_exit_that_is_swallowed_keeps_nothing(engine: Engine) -> None:
         assert watches[0]() is None
     finally:
         gc.enable()
+
+
+# Dropped in another thread.
+
+WHERE = "{}: the iterator over {} was dropped in thread 'theirs', but was started in thread"
+OWNED = WHERE + " 'MainThread', which stops it when it next calls pullit, or ends; close it there"
+
+
+def noting(log: list[object]) -> pullit.Seq[int]:
+    """Return countdown, noting in *log* what yield_ answers, and the thread where it ends."""
+
+    def noted(yield_: Callable[[int], Any]) -> None:
+        try:
+            for n in (3, 2, 1):
+                log.append(yield_(n))
+                if log[-1] is False:
+                    return
+        finally:
+            log.append(get_ident())
+
+    return noted
+
+
+STOPPED = [False, get_ident()]
+
+# What holds a started pull, and nobody else does.
+
+
+def hold_iterator(log: list[object]) -> Any:
+    it = pullit.iterate(noting(log))
+    next(it)
+    return it
+
+
+def hold_ahead(log: list[object]) -> Any:
+    it = pullit.iterate(noting(log), read_ahead=2)
+    next(it)
+    log.clear()
+    return it
+
+
+def hold_pull(log: list[object]) -> Any:
+    pulled = pullit.pull(noting(log))
+    pulled.next()
+    return pulled
+
+
+def hold_next(log: list[object]) -> Any:
+    return hold_pull(log).next
+
+
+def hold_zip(log: list[object]) -> Any:
+    it = pullit.zip(noting(log))
+    next(it)
+    return it
+
+
+HOLDERS = [hold_iterator, hold_ahead, hold_pull, hold_next, hold_zip]
+
+
+def drop_elsewhere(holder: list[Any], text: str) -> None:
+    """Drop what *holder* has in another thread, and check its warning."""
+    with pytest.warns(ResourceWarning) as caught:
+        in_thread(holder.clear)
+    assert [str(w.message) for w in caught] == [text]
+    assert len(left) == 1
+    check_all([])
+
+
+@pytest.mark.parametrize("hold", HOLDERS)
+def test_14_dropped_in_another_thread_it_is_left_to_its_own(
+    hold: Callable[[list[object]], Any],
+) -> None:
+    """With a warning; it is stopped as soon as that calls pullit."""
+    log: list[object] = []
+    name = "pullit.pull" if hold in (hold_pull, hold_next) else "pullit.iterate"
+    drop_elsewhere([hold(log)], OWNED.format(name, "noting.<locals>.noted"))
+    assert log == []
+    pullit.iterate(countdown)
+    assert log == STOPPED
+    assert left == []
+
+
+def test_14_collected_in_another_thread_it_is_left_to_its_own() -> None:
+    """The collector runs wherever it likes."""
+    log: list[object] = []
+    with no_collection():
+        thing: Any = Thing()
+        thing.it, thing.itself = hold_iterator(log), thing
+        del thing
+        with pytest.warns(ResourceWarning) as caught:
+            in_thread(gc.collect)
+    assert [str(w.message) for w in caught] == [
+        OWNED.format("pullit.iterate", "noting.<locals>.noted")
+    ]
+    assert log == []
+    pullit.iterate(countdown)
+    assert log == STOPPED
+
+
+def started(engine: Engine, n: int = 0) -> Any:
+    it = pullit.iterate(countdown, read_ahead=n, engine=engine)
+    next(it)
+    next(it)
+    return it
+
+
+def prepare_for(engine: Engine) -> Callable[[], object]:
+    it = started(engine)
+
+    def call() -> None:
+        for _ in it:
+            return
+
+    return call
+
+
+def prepare_pull(engine: Engine) -> Callable[[], object]:
+    next_, stop = pullit.pull(countdown, engine=engine)
+    next_()
+    return next_
+
+
+def prepare_stop(engine: Engine) -> Callable[[], object]:
+    next_, stop = pullit.pull(countdown, engine=engine)
+    next_()
+    return stop
+
+
+PREPARE: dict[str, Callable[[Engine], Callable[[], object]]] = {
+    "next": lambda engine: started(engine).__next__,
+    "next, read_ahead": lambda engine: started(engine, 2).__next__,
+    "first next": lambda engine: pullit.iterate(countdown, engine=engine).__next__,
+    "for": prepare_for,
+    "send": lambda engine: partial(started(engine).send, True),
+    "close": lambda engine: started(engine).close,
+    "close, unstarted": lambda engine: pullit.iterate(countdown, engine=engine).close,
+    "pull's next": prepare_pull,
+    "pull's stop": prepare_stop,
+    "iterate": lambda engine: lambda: pullit.iterate(countdown, engine=engine),
+    "pull": lambda engine: lambda: pullit.pull(countdown, engine=engine),
+}
+
+
+@pytest.mark.parametrize("call", PREPARE)
+def test_14_its_owner_stops_it_in_whatever_it_calls_next(engine: Engine, call: str) -> None:
+    """Once, in its own thread; the call does what it always does."""
+    log: list[object] = []
+    do = PREPARE[call](engine)
+    drop_elsewhere([hold_iterator(log)], OWNED.format("pullit.iterate", "noting.<locals>.noted"))
+    do()
+    assert log == STOPPED
+    assert left == []
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_14_a_thread_pull_that_another_thread_has_started_stops_it_too() -> None:
+    """It is a call of pullit like any other."""
+    log: list[object] = []
+    it = pullit.iterate(countdown, engine="thread")
+    in_thread(it.__next__)
+    next(it)
+    holder = [hold_iterator(log)]
+    in_thread(holder.clear)
+    next(it)
+    assert log == STOPPED
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_14_a_refused_call_elsewhere_does_not_stop_it() -> None:
+    """Nor does it keep the owner from doing so."""
+    log: list[object] = []
+    it = started("greenlet")
+    holder = [hold_iterator(log)]
+    in_thread(holder.clear)
+
+    def refused() -> None:
+        with pytest.raises(WrongThreadError):
+            next(it)
+        pullit.iterate(countdown)
+
+    in_thread(refused)
+    assert log == []
+    assert next(it) == 1
+    assert log == STOPPED
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_14_a_call_from_inside_a_producer_stops_it() -> None:
+    """What runs then is a coroutine of the same thread."""
+    log: list[object] = []
+
+    def producer(yield_: Callable[[int], Any]) -> None:
+        holder = [hold_iterator(log)]
+        in_thread(holder.clear)
+        yield_(1)
+        yield_(2)
+
+    it = pullit.iterate(producer)
+    assert next(it) == 1
+    assert log == []
+    assert next(it) == 2
+    assert log == STOPPED
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_14_several_that_are_left_are_all_stopped() -> None:
+    """By the first call."""
+    logs: list[list[object]] = [[], [], []]
+    holder = [hold_iterator(log) for log in logs]
+    in_thread(holder.clear)
+    assert len(left) == 3
+    pullit.iterate(countdown).close()
+    assert logs == [STOPPED] * 3
+    assert left == []
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_14_an_error_of_one_that_was_left_goes_to_the_unraisable_hook(heard: list[Any]) -> None:
+    """Whoever calls pullit next has nothing to do with it."""
+    error = KeyError("boom")
+    holder = [pullit.iterate(failing(error, 1))]
+    next(holder[0])
+    in_thread(holder.clear)
+    assert list(pullit.iterate(countdown)) == [3, 2, 1]
+    assert heard == [error]
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_14_one_that_was_left_is_stopped_when_its_thread_ends() -> None:
+    """If that never calls pullit again."""
+    log: list[object] = []
+    holder: list[Any] = []
+    made, dropped = threading.Event(), threading.Event()
+
+    def own() -> None:
+        holder.append(hold_iterator(log))
+        made.set()
+        dropped.wait()
+
+    owner = threading.Thread(target=own, name="owner")
+    owner.start()
+    made.wait()
+    holder.clear()
+    assert len(left) == 1
+    pullit.iterate(countdown)  # this is not its thread
+    assert log == []
+    dropped.set()
+    owner.join()
+    assert log == [False, owner.ident]
+    assert left == []
+
+
+def test_14_one_of_the_thread_engine_is_stopped_wherever_it_is_dropped() -> None:
+    """It belongs to no thread."""
+    log: list[object] = []
+    holder = [pullit.iterate(logged(countdown, log), engine="thread")]
+    next(holder[0])
+    in_thread(holder.clear)
+    assert log == ["start", False, "end"]
+
+
+def test_14_one_not_started_is_dropped_anywhere_in_silence() -> None:
+    """It belongs to no thread either."""
+    holder = [pullit.iterate(countdown)]
+    in_thread(holder.clear)
+    assert left == []
+
+
+# A thread that ends.
+
+
+@pytest.mark.parametrize("n", [0, 2])
+def test_14_a_thread_that_ends_stops_its_pulls_newest_first(n: int) -> None:
+    """Nested ones too, each in that thread; there is a handle still."""
+    log: list[object] = []
+    its: list[Any] = []
+
+    def producer(name: str) -> pullit.Seq[int]:
+        def seq(yield_: Callable[[int], Any]) -> None:
+            try:
+                while yield_(1):
+                    pass
+            finally:
+                log.append((name, get_ident()))
+
+        return seq
+
+    def outer(yield_: Callable[[int], Any]) -> None:
+        try:
+            for n in pullit.iterate(producer("inner")):
+                if not yield_(n):
+                    return
+        finally:
+            log.append(("outer", get_ident()))
+
+    def run() -> int:
+        for seq in (producer("a"), outer, producer("b")):
+            its.append(pullit.iterate(seq, read_ahead=n))
+            next(its[-1])
+        log.clear()
+        return get_ident()
+
+    ident = in_thread(run)
+    assert log == [(name, ident) for name in ("b", "inner", "outer", "a")]
+    assert live == {}
+    check_all([it.p for it in its])
+
+
+ENDED = (
+    "{}: {} was stopped, because the thread that it was started in has ended; use it there,"
+    ' or pass engine="thread"'
+)
+
+
+@pytest.mark.parametrize("n", [0, 2, 9])
+def test_11_14_a_pull_whose_thread_has_ended_refuses_for_ever(n: int) -> None:
+    """Its next, in every thread; what ran ahead is dropped, and to close it does nothing."""
+
+    def ask() -> None:
+        for _ in range(3):
+            with pytest.raises(WrongThreadError) as caught:
+                next(it)
+            assert str(caught.value) == ENDED.format("pullit.iterate", "countdown")
+
+    it = pullit.iterate(countdown, read_ahead=n)
+    in_thread(it.__next__)
+    ask()
+    in_thread(ask)
+    with pytest.raises(WrongThreadError):
+        list(it)
+    assert it.close() is None
+    ask()
+    assert "finished" in repr(it)
+
+
+def test_11_14_pull_whose_thread_has_ended_refuses_for_ever() -> None:
+    """The same for next and stop."""
+    next_, stop = pullit.pull(countdown)
+    in_thread(next_)
+    for _ in range(3):
+        with pytest.raises(WrongThreadError) as caught:
+            next_()
+        assert str(caught.value) == ENDED.format("pullit.pull", "countdown")
+        stop()
+
+
+def test_14_a_pull_that_was_over_before_its_thread_is_over() -> None:
+    """It is not refused, as it asks nothing of that thread."""
+    it = pullit.iterate(countdown)
+    assert in_thread(lambda: list(it)) == [3, 2, 1]
+    assert list(it) == []
+
+
+def test_14_threads_without_a_threading_thread_end_likewise() -> None:
+    """Those that _thread.start_new_thread, or C, has started."""
+
+    def run() -> None:
+        local.last = Last()  # the last to be dropped with the thread
+        next(it)
+
+    class Last:
+        def __del__(self) -> None:
+            ended.set()
+
+    log: list[object] = []
+    local, ended = threading.local(), threading.Event()
+    it = pullit.iterate(logged(countdown, log))
+    _thread.start_new_thread(run, ())
+    assert ended.wait(10)
+    assert log == ["start", False, "end"]
+    with pytest.raises(WrongThreadError):
+        next(it)
+
+
+def test_14_an_error_when_a_thread_ends_goes_to_the_unraisable_hook(heard: list[Any]) -> None:
+    """And the others are stopped all the same."""
+    log: list[object] = []
+    error = KeyError("boom")
+    its = [pullit.iterate(logged(countdown, log)), pullit.iterate(failing(error, 1))]
+    in_thread(lambda: [next(it) for it in its])
+    assert heard == [error]
+    assert log == ["start", False, "end"]
+
+
+def test_14_pulls_of_the_thread_engine_outlive_the_thread_that_asked() -> None:
+    """They belong to none."""
+    it = pullit.iterate(countdown, engine="thread")
+    assert in_thread(it.__next__) == 3
+    assert list(it) == [2, 1]
+
+
+def count_greenlets() -> int:
+    """Count those that can run, but for the main ones: an ended thread's may stay a while."""
+    gc.collect()
+    found = [o for o in gc.get_objects() if isinstance(o, greenlet.greenlet)]
+    return sum(not g.dead and g.parent is not None for g in found)
+
+
+def test_14_a_thread_that_ends_frees_its_parked_coroutines() -> None:
+    """And all else that it had of ours."""
+
+    def run() -> weakref.ref[Any]:
+        its = [pullit.iterate(countdown) for _ in range(5)]
+        for it in its:
+            next(it)
+        for it in its:
+            it.close()
+        assert len(threads.free.parked) == 5
+        check_all([it.p for it in its])
+        return weakref.ref(threads.free.parked[-1][0])
+
+    before = count_greenlets()
+    assert in_thread(run)() is None
+    assert count_greenlets() == before
+
+
+def test_14_a_thread_that_ends_with_suspended_pulls_frees_their_coroutines() -> None:
+    """The handles that live on hold none."""
+    its = [pullit.iterate(countdown) for _ in range(5)]
+    before = count_greenlets()
+    in_thread(lambda: [next(it) for it in its])
+    assert count_greenlets() == before
+
+
+# Signals, and exit.
+
+
+def test_14_one_dropped_in_a_storm_of_signals_is_stopped_by_the_next_call() -> None:
+    """Wherever the exception strikes while it is being stopped."""
+    script = """
+        import random, signal, sys, time
+        import pullit
+        from pullit._lifetimes import left, live
+
+        class Strike(Exception):
+            pass
+
+        def strike(*_):
+            if armed:
+                raise Strike
+
+        def producer(yield_):
+            try:
+                while yield_(1):
+                    pass
+            finally:
+                ended.append(1)
+
+        armed, ended, strikes, rounds = False, [], [], 0
+        sys.unraisablehook = lambda args: strikes.append(args.exc_type)
+        signal.signal(signal.SIGALRM, strike)
+        random.seed(1)
+        end = time.monotonic() + 1
+        while time.monotonic() < end:
+            rounds += 1
+            it = pullit.iterate(producer)
+            next(it)
+            try:
+                armed = True
+                signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-6, 3e-5))
+                del it
+                for _ in range(20):
+                    pass
+                armed = False
+            except Strike:
+                armed = False
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            it = None
+            pullit.iterate(print)
+            assert not live and not left, rounds
+            assert len(ended) == rounds
+        assert Strike in strikes, rounds
+        """
+    assert run_script(script, "-X", "dev") == ""
+
+
+@pytest.mark.parametrize("options", [[], ["-X", "dev", "-W", "error"]])
+def test_14_at_exit_every_kind_of_pull_is_stopped_newest_first(options: list[str]) -> None:
+    """Those that read ahead, of callbacks, nested, of either engine, and left by a thread."""
+    script = """
+        import pullit
+
+        def producer(name):
+            def seq(yield_):
+                try:
+                    for n in range(9):
+                        if not yield_(n):
+                            return
+                finally:
+                    print(name)
+            return seq
+
+        def api(callback):
+            try:
+                for n in range(9):
+                    callback(n)
+            finally:
+                print("callback")
+
+        def outer(yield_):
+            try:
+                for n in pullit.iterate(producer("inner")):
+                    if not yield_(n):
+                        return
+            finally:
+                print("outer")
+
+        its = [
+            pullit.iterate(producer("ahead"), read_ahead=3),
+            pullit.iterate(pullit.from_callback(api)),
+            pullit.iterate(outer),
+            pullit.zip(producer("zipped")),
+            pullit.iterate(producer("ahead, thread"), read_ahead=3, engine="thread"),
+            pullit.iterate(pullit.from_callback(api), engine="thread"),
+        ]
+        for it in its:
+            next(it)
+        """
+    names = ["callback", "ahead, thread", "zipped", "inner", "outer", "callback", "ahead"]
+    assert run_script(script, *options) == "".join(f"{name}\n" for name in names)
+
+
+@pytest.mark.parametrize("options", [[], ["-X", "dev", "-W", "error::RuntimeWarning"]])
+def test_14_at_exit_what_another_thread_has_dropped_is_stopped(options: list[str]) -> None:
+    """The warning that it gave is all that is heard."""
+    script = """
+        import threading, warnings
+        import pullit
+
+        def producer(yield_):
+            try:
+                yield_(1)
+            finally:
+                print("end", threading.current_thread().name)
+
+        holder = [pullit.iterate(producer)]
+        next(holder[0])
+        warnings.simplefilter("ignore", ResourceWarning)
+        thread = threading.Thread(target=holder.clear)
+        thread.start()
+        thread.join()
+        """
+    assert run_script(script, *options) == "end MainThread\n"
+
+
+@pytest.mark.parametrize("options", [[], ["-X", "dev", "-W", "error"]])
+def test_14_at_exit_daemon_threads_do_no_harm(options: list[str]) -> None:
+    """Their pulls are suspended when the interpreter ends, and are left at that."""
+    script = """
+        import threading
+        import pullit
+
+        def run():
+            it = pullit.iterate(lambda yield_: yield_(1))
+            its.append(it)
+            next(it)
+            made.set()
+            threading.Event().wait()
+
+        made, its = threading.Event(), []
+        threading.Thread(target=run, daemon=True).start()
+        made.wait()
+        print("made")
+        """
+    assert run_script(script, *options) == "made\n"

@@ -67,6 +67,9 @@ def infers_the_values(tree: Tree, seq: Seq[int]) -> None:
     assert_type(iterate(tree), PullIterator[bytes])
     assert_type(iterate(seq), PullIterator[int])
     assert_type(iterate(squares, engine="thread"), PullIterator[int])
+    assert_type(iterate(squares, read_ahead=256), PullIterator[int])
+    assert_type(iterate(tree.names, read_ahead=True, engine="thread"), PullIterator[str])
+    assert_type(iterate(pullit.from_iterable("ab"), read_ahead=2), PullIterator[str])
 
 
 def infers_the_pairs(seq2: Seq2[str, int]) -> None:
@@ -75,6 +78,7 @@ def infers_the_pairs(seq2: Seq2[str, int]) -> None:
         assert_type(v, int)
     assert_type(iterate2(items), PullIterator[tuple[str, int]])
     assert_type(iterate2(seq2, engine="thread"), PullIterator[tuple[str, int]])
+    assert_type(iterate2(seq2, read_ahead=256), PullIterator[tuple[str, int]])
 
 
 def infers_any_where_nothing_is_said() -> None:
@@ -215,6 +219,14 @@ def no_more(yield_: Callable[[int], bool]) -> None: ...
 def each(yield_: Callable[[T], bool], iterable: Iterable[T]) -> None: ...
 
 
+@generator(read_ahead=256)
+def words(yield_: Callable[[str], object], path: str, *, size: int = 0) -> None: ...
+
+
+@generator(read_ahead=2, engine="thread")
+def lengths(yield_: Callable[[int], bool]) -> None: ...
+
+
 def generators(tree: Tree) -> None:
     assert_type(leaves([1, [2]]), PullIterator[int])
     assert_type(leaves(tree=[1], depth=2), PullIterator[int])
@@ -223,6 +235,9 @@ def generators(tree: Tree) -> None:
     assert_type(no_more(), PullIterator[int])
     assert_type(each("abc"), PullIterator[str])
     assert_type(each([1]), PullIterator[int])
+    assert_type(words("a", size=2), PullIterator[str])
+    assert_type(lengths(), PullIterator[int])
+    assert_type(generator(upwards, read_ahead=2)(3, step=1), PullIterator[int])
     assert_type(tree.walk(3), PullIterator[int])
     assert_type(generator(squares), Callable[[], PullIterator[int]])
     assert_type(generator(squares, engine="thread"), Callable[[], PullIterator[int]])

@@ -49,8 +49,25 @@ def engines() -> None:
     iterate2(items, engine=None)  # type: ignore[arg-type]
     pull(squares, engine="gevent")  # type: ignore[arg-type]
     pull2(items, engine="")  # type: ignore[arg-type]
-    iterate(squares, "thread")  # type: ignore[call-arg]
+    iterate(squares, "thread")  # type: ignore[call-arg, arg-type]
     generator(engine="threads")  # type: ignore[call-overload]
+
+
+def reading_ahead() -> None:
+    iterate(squares, read_ahead="2")  # type: ignore[arg-type]
+    iterate(squares, read_ahead=None)  # type: ignore[arg-type]
+    iterate(squares, 2)  # type: ignore[call-arg]
+    iterate2(items, read_ahead=2.0)  # type: ignore[arg-type]
+    iterate2(items, ahead=2)  # type: ignore[call-arg]
+    pull(squares, read_ahead=2)  # type: ignore[call-arg]
+    pull2(items, read_ahead=2)  # type: ignore[call-arg]
+    generator(read_ahead="2")  # type: ignore[call-overload]
+    generator(squares, 2)  # type: ignore[call-overload]
+    pullit.zip(squares, squares, read_ahead=2)  # type: ignore[call-overload]
+    for v in iterate(squares, read_ahead=2):
+        takes_a_str(v)  # type: ignore[arg-type]
+    for k, v in iterate2(items, read_ahead=2):
+        takes_an_int(k)  # type: ignore[arg-type]
 
 
 def values_of_another_type() -> None:
@@ -105,6 +122,10 @@ def leaves(yield_: Callable[[int], bool], tree: list[int], *, depth: int = 0) ->
 def lines(yield_: Callable[[str], bool], path: str) -> None: ...
 
 
+@generator(read_ahead=2)
+def words(yield_: Callable[[str], bool], path: str) -> None: ...
+
+
 def arguments_of_generators() -> None:
     leaves()  # type: ignore[call-arg]
     leaves(3)  # type: ignore[arg-type]
@@ -114,6 +135,8 @@ def arguments_of_generators() -> None:
     leaves(print, [1])  # type: ignore[arg-type, call-arg]
     lines(3)  # type: ignore[arg-type]
     lines()  # type: ignore[call-arg]
+    words(3)  # type: ignore[arg-type]
+    words("a", read_ahead=2)  # type: ignore[call-arg]
     for v in leaves([1]):
         takes_a_str(v)  # type: ignore[arg-type]
 
@@ -128,6 +151,10 @@ def has_no_first() -> None: ...
 
 @generator(engine="thread")  # type: ignore[arg-type]
 def first_takes_two(yield_: Callable[[str, int], bool]) -> None: ...
+
+
+@generator(read_ahead=2)  # type: ignore[arg-type]
+def first_takes_none(yield_: Callable[[], bool]) -> None: ...
 
 
 def names(yield_: Callable[[str], bool]) -> None: ...

@@ -1,0 +1,132 @@
+"""What holds of every pull, and of the registries, whenever no switch is under way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import greenlet
+
+from pullit._ahead import Ahead
+from pullit._coro import PARKED, SHALLOW, none, threads
+from pullit._direct import Direct
+from pullit._guard import calls, guards
+from pullit._lifetimes import left, live
+from pullit._puller import Puller, Sweeping
+from pullit._state import EXITS, ended, over
+
+
+def check_all(pulls: Iterable[Puller | Direct]) -> None:
+    """Check *pulls*, all that are live, and what this thread keeps."""
+    for p in {*pulls, *live.values()}:
+        if isinstance(p, Puller):
+            check(p)
+    check_registries()
+
+
+def check(p: Puller) -> None:
+    """Check one pull: first what holds always, then what its state asks for."""
+    assert p.name.startswith("pullit.")
+    assert (p.lock is None) == (p.engine is greenlet)
+    assert p.done or not p.ended
+    assert p.ended or not p.returned
+    assert p.returned or p.result is None
+    assert p.told or not p.exits
+    assert p.exits <= EXITS
+    assert (p.seq is None) == p.ended
+    assert p.label or p.seq
+    assert (p.coro is None) == (p.root is None)
+    assert p.thread != 0 or p.root is None
+    assert (live.get(p.root) is p) == (p.coro is not None)
+    {
+        "unstarted": check_unstarted,
+        "suspended": check_suspended,
+        "running": check_running,
+        "finished": check_finished,
+    }[p.state()](p)
+
+
+def check_unstarted(p: Puller) -> None:
+    assert p.thread == p.exits == 0
+    assert p.done is p.told is p.abandoned is False
+    assert not p.foreign
+    assert p.consumer is p.producer is p.yielder is p.order is None
+    check_loop(p)
+
+
+def check_suspended(p: Puller) -> None:
+    assert p.thread != 0
+    assert p.done is p.abandoned is False
+    assert p.yielder is p.order is None
+    assert p.lock is None or not p.lock._is_owned()  # type: ignore[attr-defined]
+    check_loop(p)
+    check_coro(p)
+    assert not p.root.dead
+    assert not p.producer.dead
+    if isinstance(p, Ahead):
+        assert not p.values
+        assert not p.wanted
+        assert not p.room._is_owned()
+        assert p.batch.values is None or len(p.batch.values) <= p.n
+
+
+def check_running(p: Puller) -> None:
+    assert p.thread != 0
+    assert p.yielder is not None
+    assert p.told or not p.done
+    check_coro(p)
+
+
+def check_finished(p: Puller) -> None:
+    """It holds nothing, and only the end is left; or a refusal, for ever."""
+    assert p.consumer is p.producer is p.yielder is None
+    assert p.resume is over
+    if p.loop is ended:
+        assert p.__next__ is over
+    else:
+        assert p.thread != 0
+        assert p.__next__ == p.loop.__next__
+
+
+def check_loop(p: Puller) -> None:
+    """What asking for a value runs is the loop, or makes another if that has ended."""
+    assert p.__iter__() is p
+    assert p.__next__ == (p.again if p.loop.gi_frame is None else p.loop.__next__)
+    loop = p.loop.loop if isinstance(p.loop, Sweeping) else p.loop
+    assert p.resume == loop.__next__
+
+
+def check_coro(p: Puller) -> None:
+    """seq was called; who asked last is blocked on the coro, and is the parent."""
+    assert p.coro.f is None
+    assert p.coro.engine is p.engine
+    assert (p.coro.free is None) == (p.engine is not greenlet)
+    assert p.coro.error is p.coro.result is None
+    assert p.coro.gp is p.consumer
+    assert p.root.parent is p.consumer
+
+
+def check_registries() -> None:
+    for root, p in live.items():
+        assert p.root is root
+    assert all(p.root in live for p in left)
+    for coroutine in calls:
+        assert not coroutine.dead
+    for guard in guards.stack:
+        assert not guard.coroutine.dead
+    check_free()
+
+
+def check_free() -> None:
+    """The parked coroutines of this thread hold nothing, and nobody is kept for them."""
+    free = threads.free
+    assert free.end.dead
+    assert free.main.parent is None
+    assert free.end.parent is free.main
+    assert len(free.parked) <= PARKED
+    assert all(0 <= depth < SHALLOW for depth in free.depths.values())
+    used = {p.root for p in live.values()} | {p.producer for p in live.values()}
+    for coroutine, work in free.parked:
+        assert coroutine.dead or id(coroutine) in free.depths
+        assert coroutine.dead or coroutine.parent is free.end
+        assert work.coro is none
+        assert coroutine not in used

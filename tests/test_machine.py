@@ -1,0 +1,405 @@
+"""Many pulls at once, used and misused at random: the invariants hold after each step.
+
+Each pull is made twice, of pullit and of test_model's model, and both are to do the
+same. What is in test_model a program is here what Hypothesis does next.
+"""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias, TypeVar, cast
+
+from conftest import ENGINES
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
+from invariants import check_all
+from test_model import (
+    KINDS,
+    BoomError,
+    Face,
+    Handle,
+    Log,
+    Make,
+    Model,
+    Producer,
+    RealIterator,
+    Task,
+    describe,
+    finish,
+    logging_unraisable,
+    on_ahead_model,
+    on_model,
+    on_pullit,
+)
+
+import pullit
+from pullit import PullError
+from pullit._lifetimes import left, live
+from pullit._puller import Puller
+from pullit._types import Engine
+
+T = TypeVar("T")
+
+# Producers, which run on either side: they make pulls of their own with *make*.
+
+MakeProducer: TypeAlias = Callable[[Make, Log], Producer]
+
+
+def finite(make: Make, log: Log) -> Producer:
+    """Yield 0, 1, 2."""
+
+    def producer(handle: Handle) -> Task:
+        for n in range(3):
+            answer = yield from handle.yield_(n)
+            log.append(("answer", describe(answer)))
+            if answer is False:
+                return "stopped"
+        return "ended"
+
+    return producer
+
+
+def raising(make: Make, log: Log) -> Producer:
+    """Yield once, and raise."""
+
+    def producer(handle: Handle) -> Task:
+        yield from handle.yield_(None)
+        raise BoomError("raising")
+
+    return producer
+
+
+def raising_at_once(make: Make, log: Log) -> Producer:
+    """Raise before anything is yielded."""
+
+    def producer(handle: Handle) -> Task:
+        yield from ()
+        raise BoomError("at once")
+
+    return producer
+
+
+def empty(make: Make, log: Log) -> Producer:
+    """Yield nothing."""
+
+    def producer(handle: Handle) -> Task:
+        yield from ()
+        return 0
+
+    return producer
+
+
+def heedless(make: Make, log: Log) -> Producer:
+    """Ignore what yield_ answers, and clean up."""
+
+    def producer(handle: Handle) -> Task:
+        try:
+            for n in range(5):
+                yield from handle.yield_(n)
+        finally:
+            log.append(("cleaned up",))
+
+    return producer
+
+
+def deaf(make: Make, log: Log) -> Producer:
+    """Swallow whatever yield_ raises."""
+
+    def producer(handle: Handle) -> Task:
+        for n in range(8):
+            try:
+                answer = yield from handle.yield_(n)
+                log.append(("answer", describe(answer)))
+            except tuple(KINDS.values()) as e:
+                log.append(("swallowed", describe(e)))
+        return "drained"
+
+    return producer
+
+
+def reentrant(make: Make, log: Log) -> Producer:
+    """Call next and stop of the pull that is running, and go on."""
+
+    def producer(handle: Handle) -> Task:
+        for n in range(3):
+            for call in handle.next, handle.stop:
+                try:
+                    got = yield from call()
+                    log.append(("got", describe(got)))
+                except PullError as e:
+                    log.append(("refused", describe(e)))
+            if (yield from handle.yield_(n)) is False:
+                return "stopped"
+        return "ended"
+
+    return producer
+
+
+def nested(make: Make, log: Log) -> Producer:
+    """Yield what an inner pull gives, and stop that."""
+
+    def producer(handle: Handle) -> Task:
+        inner = make("iterate", finite(make, log), log)
+        try:
+            while True:
+                value, ok = yield from inner.next()
+                if not ok or (yield from handle.yield_(value)) is False:
+                    return value
+        finally:
+            yield from inner.stop()
+            log.append(("inner", describe(inner.look())))
+
+    return producer
+
+
+def recursive(make: Make, log: Log) -> Producer:
+    """Yield from inside the producers of inner pulls, three deep."""
+
+    def producer(handle: Handle) -> Task:
+        def walk(depth: int) -> Producer:
+            def inner(_: Handle) -> Task:
+                if (yield from handle.yield_(depth)) is False or not depth:
+                    return depth
+                child = make("pull", walk(depth - 1), log)
+                try:
+                    yield from child.next()
+                finally:
+                    yield from child.stop()
+                yield from handle.yield_(-depth)
+                return depth
+
+            return inner
+
+        return (yield from walk(2)(handle))
+
+    return producer
+
+
+PRODUCERS = [
+    finite,
+    raising,
+    raising_at_once,
+    empty,
+    heedless,
+    deaf,
+    reentrant,
+    nested,
+    recursive,
+]
+
+
+def calling_back(handle: Handle) -> Task:
+    """What from_callback makes of an API: told to stop, its callback raises."""
+    answers = []
+    for n in range(3):
+        answer = yield from handle.yield_(n)
+        if cast(Model, handle).done:
+            yield from handle.yield_(n)  # which raises PullExit
+        answers.append(None if answer is True else answer)
+    return answers
+
+
+class Calling(RealIterator):
+    """An iterator over an API that calls back."""
+
+    def seq(self, yield_: Callable[[object], Any]) -> object:
+        self.kept = yield_
+        seq: Any = pullit.from_callback(self.api, interleave=True)
+        return seq(yield_)
+
+    def api(self, callback: Callable[[object], Any]) -> object:
+        return [callback(n) for n in range(3)]
+
+
+@dataclass
+class Twins:
+    """A pull of pullit, its model, and what each of them has logged."""
+
+    engine: Engine
+    real: Any
+    model: Any
+    real_log: Log
+    model_log: Log
+    p: Puller = field(init=False)
+
+    def __post_init__(self) -> None:
+        handle = self.real.handle
+        self.p = handle.stop.__self__.p if self.model.face == "pull" else handle.p
+
+    @property
+    def started(self) -> bool:
+        return self.model.task is not None
+
+    @property
+    def bound(self) -> bool:
+        """Whether it belongs to the thread where it was started."""
+        return self.engine == "greenlet" and self.started and not self.model.ended
+
+
+def outcome(handle: Any, call: str, *args: object) -> tuple[str, ...]:
+    """Return what *call* has given or raised."""
+    try:
+        return "returned", describe(finish(getattr(handle, call)(*args)))
+    except AssertionError:
+        raise
+    except BaseException as e:
+        return "raised", describe(e)
+
+
+def in_thread(call: Callable[..., T], *args: object) -> T:
+    """Return what *call* does in another thread."""
+    got: list[T] = []
+    thread = threading.Thread(target=lambda: got.append(call(*args)))
+    thread.start()
+    thread.join()
+    return got.pop()
+
+
+pulls: Bundle[Twins] = Bundle("pulls")
+nexts = st.just(("next", None))
+sends = st.tuples(st.just("send"), st.sampled_from([None, 0, 1, False, "x"]))
+throws = st.tuples(st.just("throw"), st.sampled_from(["boom", "exit", "greenlet"]))
+misuses = st.tuples(st.just("yield_"), st.just("late"))
+asks = st.lists(st.one_of(nexts, nexts, nexts, sends, throws, misuses), min_size=1, max_size=5)
+
+
+class Pulls(RuleBasedStateMachine):
+    """Steps, any of which may follow any other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[Twins] = []
+        self.left: list[Twins] = []  # dropped in another thread, and not yet stopped
+        self.heard: Log = []  # from sys.unraisablehook
+        self.others = set(live)
+
+    @rule(
+        target=pulls,
+        engine=st.sampled_from(ENGINES),
+        face=st.sampled_from(["iterate", "iterate", "pull"]),
+        n=st.sampled_from([0, 0, 2, 3]),
+        producer=st.sampled_from(PRODUCERS),
+        nexts=st.integers(0, 3),
+    )
+    def make(self, engine: Engine, face: Face, n: int, producer: MakeProducer, nexts: int) -> Twins:
+        """Make one, which stops what was left, and ask for its first values."""
+        logs: tuple[Log, Log] = [], []
+        inside, of_models = on_pullit(engine), on_ahead_model(n) if n else on_model
+        with logging_unraisable(self.heard):
+            real = on_pullit(engine, n)(face, producer(inside, logs[0]), logs[0])
+        model = of_models(face, producer(on_model, logs[1]), logs[1])
+        return self.add(Twins(engine, real, model, *logs), nexts)
+
+    @rule(target=pulls, engine=st.sampled_from(ENGINES), nexts=st.integers(0, 3))
+    def make_of_callback(self, engine: Engine, nexts: int) -> Twins:
+        with logging_unraisable(self.heard):
+            real = Calling(calling_back, engine, 0)
+        model = Model("iterate", calling_back, [])
+        return self.add(Twins(engine, real, model, [], model.log), nexts)
+
+    def add(self, twins: Twins, nexts: int) -> Twins:
+        self.open.append(twins)
+        self.compare(twins, sweeps=True)
+        for _ in range(nexts):
+            self.both(twins, "next")
+        return twins
+
+    @rule(twins=pulls, asked=asks)
+    def ask(self, twins: Twins, asked: list[tuple[str, object]]) -> None:
+        """Call next, or send or throw of an iterator, or the yield_ that it got hold of."""
+        for call, value in asked:
+            if call == "next":
+                self.both(twins, call)
+            elif call == "yield_" or twins.model.face == "iterate":
+                self.both(twins, call, value)
+
+    @rule(twins=pulls)
+    def stop(self, twins: Twins) -> None:
+        self.both(twins, "stop")
+
+    @rule(twins=consumes(pulls))
+    def drop(self, twins: Twins) -> None:
+        self.open.remove(twins)
+        self.both(twins, "drop")
+
+    @rule(twins=pulls, call=st.sampled_from(["next", "stop"]))
+    def use_elsewhere(self, twins: Twins, call: str) -> None:
+        """Another thread does what it may; else it is refused, and does no harm."""
+        if not twins.started and call == "next" and twins.engine == "greenlet":
+            return  # it would be stopped again when that thread ends
+        with logging_unraisable(self.heard):
+            got = in_thread(outcome, twins.real, call)
+        if twins.bound and not (call == "next" and getattr(twins.model, "given", None)):
+            assert got == ("raised", "WrongThreadError")
+        else:
+            assert got == outcome(twins.model, call)
+        self.compare(twins)
+
+    @rule(twins=consumes(pulls))
+    def drop_elsewhere(self, twins: Twins) -> None:
+        """What belongs to this thread is left to it."""
+        self.open.remove(twins)
+        with warnings.catch_warnings(record=True) as caught, logging_unraisable(self.heard):
+            warnings.simplefilter("always")
+            in_thread(outcome, twins.real, "drop")
+        assert [w.category for w in caught] == [ResourceWarning] * twins.bound
+        if twins.bound:
+            self.left.append(twins)
+        else:
+            outcome(twins.model, "drop")
+        self.compare(twins)
+
+    def both(self, twins: Twins, call: str, *args: object) -> None:
+        """Have the pull and its model do the same."""
+        asks = call in ("next", "stop", "drop") and not twins.model.ended
+        sweeps = asks and not getattr(twins.model, "given", None)
+        with logging_unraisable(self.heard):
+            got = outcome(twins.real, call, *args)
+        assert got == outcome(twins.model, call, *args)
+        self.compare(twins, sweeps)
+
+    def compare(self, twins: Twins, sweeps: bool = False) -> None:
+        """Compare the two, and what was left and is now stopped; with *sweeps*, all of that."""
+        stopped = [t for t in self.left if t.p.ended]
+        assert stopped == self.left or not sweeps
+        self.left = [t for t in self.left if t not in stopped]
+        for t in stopped:
+            outcome(t.model, "drop")
+        for t in [twins, *stopped]:
+            told = [what for what in t.model_log if what[0] == "unraisable"]
+            for what in told:
+                t.model_log.remove(what)
+                self.heard.remove(what)
+            assert t.real_log == t.model_log
+        assert not self.heard
+        if twins.real.handle:
+            assert twins.real.look() == twins.model.look()
+
+    @invariant()
+    def check(self) -> None:
+        check_all(twins.p for twins in self.open)
+        for twins in self.open:
+            assert (twins.p.coro is not None) == (twins.started and not twins.model.ended)
+        assert left == [twins.p for twins in self.left]
+
+    def teardown(self) -> None:
+        """Whatever is still there can be dropped, and nothing stays."""
+        self.make("greenlet", "pull", 0, finite, 0)  # which stops what was left
+        while self.open:
+            self.both(self.open.pop(), "drop")
+        assert set(live) <= self.others
+
+
+Pulls.TestCase.settings = settings(
+    derandomize=True,
+    database=None,
+    deadline=None,
+    max_examples=100,
+    stateful_step_count=40,
+    suppress_health_check=[*HealthCheck],
+)
+TestPulls = Pulls.TestCase

@@ -1,0 +1,427 @@
+"""Forks, Ctrl-C and exits (contracts 6, 14, 21): real processes and real signals."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from textwrap import dedent
+from typing import Any, NoReturn
+
+import pytest
+from test_threads import run_script
+
+import pullit
+from pullit import Seq
+from pullit._types import Engine
+
+# Forks. Greenlets are copied with the process; the thread engine's threads are not.
+
+
+def test_a_fork_copies_suspended_pulls() -> None:
+    """Parent and child both go on with them, each for itself, to the end."""
+    assert (
+        run_script(
+            """
+        import os
+        import pullit
+
+        log = []
+
+        def producer(yield_):
+            try:
+                for n in range(4):
+                    yield_(n)
+            finally:
+                log.append("end")
+
+        def nested(yield_):
+            for n in pullit.iterate(producer):
+                if not yield_(n * 10):
+                    return
+
+        it, outer = pullit.iterate(producer), pullit.iterate(nested)
+        ahead = pullit.iterate(producer, read_ahead=2)
+        next_, stop = pullit.pull(producer)
+        unstarted = pullit.iterate(producer)
+        print(next(it), next(outer), next(ahead), next_(), flush=True)
+        pid = os.fork()
+        if pid:
+            _, status = os.waitpid(pid, 0)
+            print("child ended with", os.waitstatus_to_exitcode(status))
+        print(list(it), next(outer), outer.close(), list(ahead), next_(), stop())
+        print(list(unstarted), list(pullit.iterate(producer)), len(log), flush=True)
+        """
+        )
+        == "0 0 0 (0, True)\n"
+        "[1, 2, 3] 10 None [1, 2, 3] (1, True) None\n"
+        "[0, 1, 2, 3] [0, 1, 2, 3] 6\n"
+        "child ended with 0\n"
+        "[1, 2, 3] 10 None [1, 2, 3] (1, True) None\n"
+        "[0, 1, 2, 3] [0, 1, 2, 3] 6\n"
+    )
+
+
+def test_14_parent_and_child_each_stop_what_is_suspended_at_exit() -> None:
+    """And a child that leaves by os._exit stops nothing, of its own or its parent's."""
+    assert (
+        run_script(
+            """
+        import os
+        import pullit
+
+        def producer(yield_):
+            try:
+                yield_(1)
+            finally:
+                os.write(1, b"end in %s\\n" % name)
+
+        it = pullit.iterate(producer)
+        next(it)
+        name = b"child"
+        for leave in (lambda: None, lambda: os._exit(0)):
+            pid = os.fork()
+            if not pid:
+                leave()
+                break
+            os.waitpid(pid, 0)
+        else:
+            name = b"parent"
+        """
+        )
+        == "end in child\nend in parent\n"
+    )
+
+
+def test_a_producer_may_fork() -> None:
+    """Its coroutine, and the consumer that waits for it, are in both."""
+    assert (
+        run_script(
+            """
+        import os
+        import pullit
+
+        def producer(yield_):
+            yield_("before")
+            pid = os.fork()
+            yield_("parent" if pid else "child")
+            if pid:
+                os.waitpid(pid, 0)
+
+        print(list(pullit.iterate(producer)), flush=True)
+        """
+        )
+        == "['before', 'child']\n['before', 'parent']\n"
+    )
+
+
+def test_a_fork_in_another_thread_leaves_its_pulls_to_the_child() -> None:
+    """That thread is the child's main one; the parent's main thread's pulls are refused."""
+    assert (
+        run_script(
+            """
+        import os, threading, warnings
+        import pullit
+
+        warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside threads
+
+        def producer(yield_):
+            for n in range(3):
+                yield_(n)
+
+        mains = pullit.iterate(producer)
+        next(mains)
+
+        def run():
+            it = pullit.iterate(producer)
+            next(it)
+            pid = os.fork()
+            if pid:
+                print("child ended with", os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+            else:
+                try:
+                    next(mains)
+                except pullit.WrongThreadError as e:
+                    print("refused")
+            print(list(it), flush=True)
+            if not pid:
+                os._exit(0)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        thread.join()
+        print(list(mains))
+        """
+        )
+        == "refused\n[1, 2]\nchild ended with 0\n[1, 2]\n[1, 2]\n"
+    )
+
+
+def test_a_forked_child_may_start_pulls_on_threads_of_its_own() -> None:
+    """Only those that the parent has started lack their threads."""
+    # With a pull of the parent's suspended in a thread, what the child does to it
+    # (next, close, or to exit but by os._exit) waits for ever: it is not tested.
+    assert (
+        run_script(
+            """
+        import os, warnings
+        import pullit
+
+        warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside threads
+
+        def producer(yield_):
+            for n in range(3):
+                yield_(n)
+
+        it = pullit.iterate(producer, engine="thread")
+        unstarted = pullit.iterate(producer, engine="thread")
+        next(it)
+        pid = os.fork()
+        if not pid:
+            print(list(unstarted), list(pullit.iterate(producer, engine="thread")), flush=True)
+            os._exit(0)
+        print("child ended with", os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+        print(list(it))
+        """
+        )
+        == "[0, 1, 2] [0, 1, 2]\nchild ended with 0\n[1, 2]\n"
+    )
+
+
+# Ctrl-C. Python runs the handler in the main thread, at the next step of whoever runs.
+
+
+def ctrl_c() -> None:
+    signal.raise_signal(signal.SIGINT)
+
+
+def interrupted(yield_: Callable[[int], Any], log: list[object]) -> None:
+    """Yield 1, be interrupted; and note the end."""
+    try:
+        yield_(1)
+        ctrl_c()
+        yield_(2)
+    finally:
+        log.append("end")
+
+
+def test_06_ctrl_c_in_a_producer_unwinds_it_and_its_consumer() -> None:
+    """It strikes where the program runs: with greenlets that is the producer."""
+    log: list[object] = []
+    it = pullit.iterate(lambda yield_: interrupted(yield_, log))
+    assert next(it) == 1
+    with pytest.raises(KeyboardInterrupt) as caught:
+        next(it)
+    assert log == ["end"]
+    assert it.done
+    assert list(it) == []
+    assert "interrupted" in [entry.name for entry in caught.traceback]
+
+
+def test_06_a_producer_may_handle_ctrl_c() -> None:
+    """As any other exception; the iteration goes on."""
+
+    def producer(yield_: Callable[[object], Any]) -> None:
+        try:
+            ctrl_c()
+        except KeyboardInterrupt:
+            yield_("handled")
+        yield_("goes on")
+
+    assert list(pullit.iterate(producer)) == ["handled", "goes on"]
+
+
+def test_21_ctrl_c_in_a_producers_thread_strikes_the_consumer() -> None:
+    """Handlers run in the main thread, and that waits in next."""
+    log: list[object] = []
+    threads: list[threading.Thread] = []
+
+    def producer(yield_: Callable[[int], Any]) -> None:
+        threads.append(threading.current_thread())
+        interrupted(yield_, log)
+
+    it = pullit.iterate(producer, engine="thread")
+    assert next(it) == 1
+    with pytest.raises(KeyboardInterrupt) as caught:
+        next(it)
+    threads[0].join()
+    assert log == ["end"]  # told to stop at its next yield_
+    assert list(it) == []
+    assert "interrupted" not in [entry.name for entry in caught.traceback]
+
+
+def test_06_ctrl_c_in_the_loops_body_leaves_the_producer_suspended(engine: Engine) -> None:
+    """As any exception of the consumer's does; a with block stops it."""
+    log: list[object] = []
+
+    def producer(yield_: Callable[[int], Any]) -> None:
+        for n in range(4):
+            log.append(yield_(n))
+            if not log[-1]:
+                return
+
+    it = pullit.iterate(producer, engine=engine)
+    with pytest.raises(KeyboardInterrupt):
+        for _ in it:
+            ctrl_c()
+    assert next(it) == 1
+    with pytest.raises(KeyboardInterrupt), it:
+        for _ in it:
+            ctrl_c()
+    assert log == [True, True, False]
+
+
+def test_06_ctrl_c_during_cleanup_is_raised_by_close() -> None:
+    """The cleanup that it has cut short is over."""
+    log: list[object] = []
+
+    def producer(yield_: Callable[[int], Any]) -> None:
+        try:
+            yield_(1)
+        finally:
+            log.append("cleanup")
+            ctrl_c()
+            log.append("never")
+
+    it = pullit.iterate(producer)
+    next(it)
+    with pytest.raises(KeyboardInterrupt):
+        it.close()
+    assert log == ["cleanup"]
+    assert it.done
+    it.close()
+
+
+def test_06_ctrl_c_in_a_nested_producer_unwinds_all() -> None:
+    """From the inside to the outside."""
+    log: list[object] = []
+
+    def outer(yield_: Callable[[int], Any]) -> None:
+        try:
+            for value in pullit.iterate(lambda yield_: interrupted(yield_, log)):
+                yield_(value)
+        finally:
+            log.append("outer end")
+
+    it = pullit.iterate(outer)
+    assert next(it) == 1
+    with pytest.raises(KeyboardInterrupt):
+        next(it)
+    assert log == ["end", "outer end"]
+
+
+def test_06_ctrl_c_while_reading_ahead_comes_after_the_values_before_it() -> None:
+    """As any exception of the producer's: its place is kept."""
+    log: list[object] = []
+    it = pullit.iterate(lambda yield_: interrupted(yield_, log), read_ahead=4)
+    assert next(it) == 1
+    assert log == ["end"]
+    with pytest.raises(KeyboardInterrupt):
+        next(it)
+    assert list(it) == []
+
+
+def end_by(script: str) -> tuple[int, str, str]:
+    """Run *script* in another interpreter; return its exit code, output, and last error."""
+    done = subprocess.run(
+        [sys.executable, "-c", dedent(script)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return done.returncode, done.stdout, done.stderr.rpartition("\n")[0].rpartition("\n")[2]
+
+
+PROGRAM = """
+    import os, signal, sys
+    import pullit
+
+    def seq(yield_):
+        try:
+            {producer}
+        finally:
+            print("end")
+
+    it = pullit.iterate(seq, engine={engine!r})
+    for value in it:
+        {consumer}
+    print("never")
+    """
+
+
+def test_06_ctrl_c_ends_a_program_as_it_does_without_us(engine: Engine) -> None:
+    """By the signal, after the producer's cleanup, wherever it strikes."""
+    kill = "os.kill(os.getpid(), signal.SIGINT)"
+    script = PROGRAM.format(engine=engine, producer="yield_(1)", consumer=kill)
+    assert end_by(script) == (-signal.SIGINT, "end\n", "KeyboardInterrupt")
+    script = PROGRAM.format(engine=engine, producer=f"{kill}; yield_(1)", consumer="pass")
+    code, out, said = end_by(script)
+    assert (code, said) == (-signal.SIGINT, "KeyboardInterrupt")
+    # Nobody waits for the thread of an interrupted next: it may not come to its end.
+    assert out == "end\n" or (engine == "thread" and not out)
+
+
+@pytest.mark.parametrize(
+    ("leave", "code", "said"), [("sys.exit(7)", 7, ""), ("sys.exit('bye')", 1, "bye")]
+)
+def test_06_sys_exit_ends_a_program_with_its_code(
+    engine: Engine, leave: str, code: int, said: str
+) -> None:
+    """In the producer at once or after a value, and in the consumer."""
+    for producer, consumer in (
+        (leave, "pass"),
+        (f"yield_(1); {leave}", "pass"),
+        ("yield_(1)", leave),
+    ):
+        script = PROGRAM.format(engine=engine, producer=producer, consumer=consumer)
+        assert end_by(script) == (code, "end\n", said)
+
+
+def test_06_sys_exit_in_cleanup_ends_a_program_too(engine: Engine) -> None:
+    """It is raised by the close during which it happens."""
+    script = f"""
+        import sys
+        import pullit
+
+        def seq(yield_):
+            try:
+                yield_(1)
+            finally:
+                sys.exit(7)
+
+        it = pullit.iterate(seq, engine={engine!r})
+        next(it)
+        it.close()
+        print("never")
+        """
+    assert end_by(script) == (7, "", "")
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
+def test_06_a_consumers_exit_unwinds_the_pulls_around_it(
+    engine: Engine, kind: type[BaseException]
+) -> None:
+    """A producer that consumes is left by it, and its own producer is stopped."""
+    log: list[object] = []
+
+    def inner(yield_: Callable[[int], Any]) -> None:
+        log.append(yield_(1))
+
+    def leave() -> NoReturn:
+        raise kind
+
+    def outer(yield_: Callable[[int], Any]) -> None:
+        with pullit.iterate(inner, engine=engine) as it:
+            for value in it:
+                yield_(value)
+                leave()
+
+    seq: Seq[int] = outer
+    it = pullit.iterate(seq, engine=engine)
+    assert next(it) == 1
+    with pytest.raises(kind):
+        next(it)
+    assert log == [False]
