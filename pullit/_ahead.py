@@ -70,7 +70,7 @@ class Ahead(Puller):
         try:
             return self.seq(yield_)
         finally:
-            if self.wanted and self.values:
+            if self.values and not self.done:
                 self.give()
             self.halt()
 
@@ -109,6 +109,8 @@ class Ahead(Puller):
         try:
             go_on = self.yield_(None) is True
         finally:
+            if not go_on and self.batch.values is given:
+                self.batch.values, self.values = None, given  # they were not taken
             if self.done:
                 given.clear()  # what ran ahead is dropped
         self.wanted = go_on

@@ -159,7 +159,8 @@ class Puller(State):
                 try:
                     value = producer.switch()  # coroswitch, inline
                     while self.yielder is not None:  # else it was the producer's yield_
-                        caller = None
+                        # Nor is a traceback to keep any of them.
+                        caller = yielder = producer = None
                         if self.yielder is YIELDED:
                             self.yielder = None
                         elif self.coro.gp is None or (self.root.dead and value is not UNFIT):
@@ -172,7 +173,7 @@ class Puller(State):
                         raise  # seq's own, from finish
                     # No call, in which a signal's handler could raise, or another
                     # thread run, comes before these.
-                    caller = None
+                    caller = yielder = producer = None
                     self.abandoned = self.lock is not None
                     waited = self.yielder is not None and self.yielder is not YIELDED
                     self.yielder = None

@@ -90,7 +90,7 @@ def check_finished(p: Puller) -> None:
 def check_loop(p: Puller) -> None:
     """What asking for a value runs is the loop, or makes another if that has ended."""
     assert p.__iter__() is p
-    assert p.__next__ == (p.again if p.loop.gi_frame is None else p.loop.__next__)
+    assert p.__next__ == (p.again if getattr(p.loop, "gi_frame", None) is None else p.loop.__next__)
     loop = p.loop.loop if isinstance(p.loop, Sweeping) else p.loop
     assert p.resume == loop.__next__
 

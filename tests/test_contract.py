@@ -1,4 +1,4 @@
-"""The contract, by its numbers; the texts are in docs/contract.md.
+"""The contract, by its numbers; the texts are in docs/guarantees.md.
 
 Numbers 14 and 15 have files of their own, test_lifetimes and test_company, and
 so has 22, test_arguments.

@@ -656,55 +656,6 @@ def test_14_a_thread_that_ends_with_suspended_pulls_frees_their_coroutines() -> 
 # Signals, and exit.
 
 
-def test_14_one_dropped_in_a_storm_of_signals_is_stopped_by_the_next_call() -> None:
-    """Wherever the exception strikes while it is being stopped."""
-    script = """
-        import random, signal, sys, time
-        import pullit
-        from pullit._lifetimes import left, live
-
-        class Strike(Exception):
-            pass
-
-        def strike(*_):
-            if armed:
-                raise Strike
-
-        def producer(yield_):
-            try:
-                while yield_(1):
-                    pass
-            finally:
-                ended.append(1)
-
-        armed, ended, strikes, rounds = False, [], [], 0
-        sys.unraisablehook = lambda args: strikes.append(args.exc_type)
-        signal.signal(signal.SIGALRM, strike)
-        random.seed(1)
-        end = time.monotonic() + 1
-        while time.monotonic() < end:
-            rounds += 1
-            it = pullit.iterate(producer)
-            next(it)
-            try:
-                armed = True
-                signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-6, 3e-5))
-                del it
-                for _ in range(20):
-                    pass
-                armed = False
-            except Strike:
-                armed = False
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            it = None
-            pullit.iterate(print)
-            assert not live and not left, rounds
-            assert len(ended) == rounds
-        assert Strike in strikes, rounds
-        """
-    assert run_script(script, "-X", "dev") == ""
-
-
 @pytest.mark.parametrize("options", [[], ["-X", "dev", "-W", "error"]])
 def test_14_at_exit_every_kind_of_pull_is_stopped_newest_first(options: list[str]) -> None:
     """Those that read ahead, of callbacks, nested, of either engine, and left by a thread."""
