@@ -7,7 +7,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test lint types check-all bench soak docs clean
+.PHONY: demo test lint types check-all bench docs soak release clean
 # Two pips must not install into one environment at once.
 .NOTPARALLEL:
 
@@ -42,6 +42,16 @@ docs: $(VENV)/group-docs
 # A million pulls, and a look at the memory; a hundredth of it: make soak PART=0.01
 soak: $(VENV)/group-test
 	$(RUN) benchmarks/soak.py $(PART)
+
+# The wheel and the sdist, the same bytes each time, and what they must be like.
+release: $(VENV)/group-release
+	rm -rf dist
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(RUN) -m build --outdir dist
+	$(RUN) -m twine check --strict dist/*
+	$(RUN) -m check_wheel_contents dist/*.whl
+	$(RUN) -m validate_pyproject pyproject.toml
+	$(RUN) -m pyroma --min=8 . # the rest is for an e-mail address of the authors
+	$(RUN) -c 'import glob, os, sys; sys.exit(os.path.getsize(*glob.glob("dist/*.whl")) > 50_000)'
 
 clean:
 	rm -rf $(VENV) build dist

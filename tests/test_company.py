@@ -520,9 +520,6 @@ def test_21_starlette_streams_the_thread_engine(busy: bool) -> None:
     assert stream(pullit.iterate(rows, engine="thread"), busy) == "row 0\nrow 1\nrow 2\n"
 
 
-# One run in ten, when the machine is busy, dies of a segmentation fault in gc.collect, after
-# the worker thread in which the pull was suspended has ended.
-@pytest.mark.skip(reason="may crash the interpreter: to be looked into")
 def test_11_starlette_streams_the_greenlet_engine_from_one_thread_only() -> None:
     """It works while the worker threads are idle, and is refused as soon as one is not."""
     threads: list[threading.Thread] = []
