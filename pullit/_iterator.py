@@ -238,7 +238,7 @@ def iterate(seq: Seq[T], *, read_ahead: int = 0, engine: Engine = "greenlet") ->
     much, any thread may ask, one at a time.
 
     *read_ahead* lets *seq* run on for up to that many values each time, and makes
-    a value cost a quarter:
+    a value cost a tenth:
 
         >>> sum(iterate(lambda yield_: any(not yield_(n) for n in range(1000)), read_ahead=64))
         499500

@@ -159,10 +159,43 @@ def test_a_fork_in_another_thread_leaves_its_pulls_to_the_child() -> None:
     )
 
 
+@pytest.mark.parametrize("ending", ["os._exit(0)", "it.close(); os._exit(0)", "break"])
+def test_14_a_forked_child_is_refused_the_threads_of_its_parent(ending: str) -> None:
+    """It has none of them: to wait for one would be to wait for ever. It may exit, too."""
+    assert (
+        run_script(
+            f"""
+        import os, sys, warnings
+        import pullit
+
+        warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside threads
+
+        def producer(yield_):
+            for n in range(3):
+                yield_(n)
+
+        it = pullit.iterate(producer, engine="thread")
+        next(it)
+        pid = os.fork()
+        for _ in range(1 if not pid else 0):
+            try:
+                next(it)
+            except pullit.WrongThreadError as e:
+                print(e, flush=True)
+            {ending}
+        if not pid:
+            sys.exit()
+        os.waitpid(pid, 0)
+        print(list(it))
+        """
+        )
+        == "pullit.iterate: producer was stopped, because a fork does not copy the thread that it"
+        " runs in; start another one\n[1, 2]\n"
+    )
+
+
 def test_a_forked_child_may_start_pulls_on_threads_of_its_own() -> None:
     """Only those that the parent has started lack their threads."""
-    # With a pull of the parent's suspended in a thread, what the child does to it
-    # (next, close, or to exit but by os._exit) waits for ever: it is not tested.
     assert (
         run_script(
             """
