@@ -37,7 +37,7 @@ class PullIterator(Base[T_co]):
     # that iteration goes on after a refusal.
     __slots__ = ("__weakref__", "p")
 
-    p: Puller | Direct
+    p: Any  # a Puller or a Direct; not for users, to whom it shows no type
 
     def __new__(cls, *args: object) -> NoReturn:
         raise TypeError("cannot create a pullit.PullIterator; call pullit.iterate(seq)")
@@ -125,12 +125,14 @@ class PullIterator(Base[T_co]):
     @property
     def done(self) -> bool:
         """Whether no more values will come. After the last value, not yet."""
-        return self.p.done
+        done: bool = self.p.done
+        return done
 
     @property
     def frame(self) -> FrameType | None:
         """The frame in which the producer is suspended, or None."""
-        return self.p.frame()
+        frame: FrameType | None = self.p.frame()
+        return frame
 
     def __enter__(self) -> PullIterator[T_co]:
         return self

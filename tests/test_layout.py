@@ -1,0 +1,63 @@
+"""How the package is built: what is imported from where, and what is public."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pullit
+
+PACKAGE = Path(pullit.__file__).parent
+
+# As one should read them. CONTRIBUTING.md says so, too.
+ORDER = [
+    "_types",
+    "_errors",
+    "_native",
+    "_threads",
+    "_guard",
+    "_coro",
+    "_seq",
+    "_lifetimes",
+    "_state",
+    "_puller",
+    "_ahead",
+    "_direct",
+    "_pull",
+    "_iterator",
+    "_callback",
+    "_combine",
+    "__init__",
+]
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    """Give the modules of the package that are imported when *tree* runs."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            for branch in node.orelse:
+                yield from imports(branch)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            name, _, rest = node.module.partition(".")
+            if name == "pullit":
+                yield from [rest] if rest else (alias.name for alias in node.names)
+        else:
+            yield from imports(node)
+
+
+def test_imports_point_one_way_only() -> None:
+    """Each module needs none but those that come before it in reading order."""
+    assert sorted(path.stem for path in PACKAGE.glob("*.py")) == sorted(ORDER)
+    for place, name in enumerate(ORDER):
+        found = set(imports(ast.parse((PACKAGE / f"{name}.py").read_text())))
+        assert found <= set(ORDER[:place]), (name, found - set(ORDER[:place]))
+
+
+def test_what_is_public_shows_itself_as_such() -> None:
+    """In tracebacks, reprs and docs; and has a docstring."""
+    for name in pullit.__all__:
+        value = getattr(pullit, name)
+        if name not in ("Seq", "Seq2"):
+            assert f"{value.__module__}.{value.__qualname__}" == f"pullit.{name}"
+            assert value.__doc__
