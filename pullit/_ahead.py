@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import chain, cycle, repeat
-from operator import index
 from typing import Any, NoReturn
 
 import greenlet
@@ -13,16 +12,6 @@ import greenlet
 from pullit._errors import PullExit
 from pullit._native import RLock, get_ident
 from pullit._puller import Puller, end_with
-
-ALL = 2**31 - 1  # as many as a lock can be held
-
-
-def check_read_ahead(name: str, read_ahead: int) -> int:
-    """Return *read_ahead*, or raise TypeError or ValueError."""
-    n = index(read_ahead)
-    if n < 0:
-        raise ValueError(f"{name}: read_ahead must be 0 or more, not {n}")
-    return min(n, ALL)
 
 
 class Batch:

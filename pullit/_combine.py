@@ -9,8 +9,9 @@ from functools import partial
 from reprlib import repr as short_repr
 from typing import Any, TypeAlias, TypeVar, overload
 
-from pullit._direct import Direct, IterableSeq, is_fresh, is_iterable
+from pullit._direct import Direct
 from pullit._errors import chain, raise_as_left
+from pullit._iterable import IterableSeq, is_fresh, is_iterable
 from pullit._iterator import PullIterator, iterate, iterator
 from pullit._seq import check_seq, seq_name
 from pullit._types import Seq, T

@@ -9,17 +9,17 @@ from itertools import chain, repeat
 from types import FrameType, MethodType, TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, NoReturn, ParamSpec, overload
 
-from pullit._ahead import Ahead, check_read_ahead
-from pullit._direct import Direct, IterableSeq, direct
-from pullit._errors import PullError, trim
-from pullit._pull import leave, refuse_copy
+from pullit._errors import PullError, leave, refuse_copy, trim
+from pullit._iterable import IterableSeq
 from pullit._puller import Puller
-from pullit._seq import check_seq, find_engine, seq_name
+from pullit._seq import check_read_ahead, check_seq, find_engine, seq_name
 from pullit._types import Engine, K, Seq, Seq2, T, T_co, V
 
 P = ParamSpec("P")
 
 if TYPE_CHECKING:
+    from pullit._direct import Direct
+
     Base = Generator[T_co, Any, Any]
 else:
     Base = chain
@@ -186,6 +186,8 @@ def start(
     n = check_read_ahead(name, read_ahead)
     if n < 2:
         return iterator(Puller(name, seq, engine, pairs, label))
+    from pullit._ahead import Ahead  # which most programs do without
+
     ahead = Ahead(n, name, seq, engine, pairs, label)
     return iterator(ahead, ahead.batches())
 
@@ -252,6 +254,8 @@ def iterate(seq: Seq[T], *, read_ahead: int = 0, engine: Engine = "greenlet") ->
     for live sources, nor for values that are valid only until ``yield_`` returns.
     """
     if isinstance(seq, IterableSeq):
+        from pullit._direct import direct  # as seldom
+
         find_engine("pullit.iterate", engine)
         ahead = check_read_ahead("pullit.iterate", read_ahead) > 1
         return iterator(direct("pullit.iterate", seq, ahead))

@@ -6,14 +6,16 @@ from collections import namedtuple
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, NoReturn, TypeAlias, cast
 
-from pullit._direct import Direct, IterableSeq, direct
-from pullit._errors import chain
+from pullit._errors import leave, refuse_copy
+from pullit._iterable import IterableSeq
 from pullit._puller import Puller
 from pullit._seq import find_engine
 from pullit._types import Engine, K, K_co, Seq, Seq2, T, T_co, V, V_co
 
 if TYPE_CHECKING:
     from typing import Self
+
+    from pullit._direct import Direct
 
     Next: TypeAlias = Callable[[], tuple[T_co, Literal[True]] | tuple[None, Literal[False]]]
     Next2: TypeAlias = Callable[
@@ -116,23 +118,6 @@ class Pull2(Stopping, NextStop2[K_co, V_co]):
     __slots__ = ()
 
 
-def leave(stop: Callable[[], object], error: BaseException | None) -> None:
-    """End a with block that *error* has left, or None: an error of stop's keeps it."""
-    try:
-        stop()
-    except BaseException as e:
-        if error is not None:
-            chain(e, error)
-        raise
-
-
-def refuse_copy(it: object) -> NoReturn:
-    raise TypeError(
-        f"cannot copy or pickle {it!r}: a suspended call has only one future;"
-        " start another iterator over the same seq"
-    )
-
-
 def pull(seq: Seq[T], *, engine: Engine = "greenlet") -> Pull[T]:
     """Return ``(next, stop)``, which drive *seq* one value at a time:
 
@@ -171,6 +156,8 @@ def pull(seq: Seq[T], *, engine: Engine = "greenlet") -> Pull[T]:
     Go's iter.Pull.
     """
     if isinstance(seq, IterableSeq):
+        from pullit._direct import direct
+
         find_engine("pullit.pull", engine)
         owner = Owner(direct("pullit.pull", seq))
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from functools import partial
+from operator import index
 from reprlib import repr as short_repr
 from types import FunctionType
 from typing import Any
@@ -62,6 +63,17 @@ def find_engine(name: str, engine: object) -> Any:
         return engines[engine]
     known = " and ".join(map(repr, engines))
     raise ValueError(f"{name}: unknown engine {engine!r}; there are {known}")
+
+
+ALL = 2**31 - 1  # as many as a lock can be held
+
+
+def check_read_ahead(name: str, read_ahead: int) -> int:
+    """Return *read_ahead*, or raise TypeError or ValueError."""
+    n = index(read_ahead)
+    if n < 0:
+        raise ValueError(f"{name}: read_ahead must be 0 or more, not {n}")
+    return min(n, ALL)
 
 
 def seq_name(seq: Any) -> str:

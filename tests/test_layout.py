@@ -23,6 +23,7 @@ ORDER = [
     "_state",
     "_puller",
     "_ahead",
+    "_iterable",
     "_direct",
     "_pull",
     "_iterator",
