@@ -28,11 +28,8 @@ from typing import Any
 import greenlet
 from greenlet import GreenletExit
 
-from pullit import _threads
 from pullit._errors import PullError
 from pullit._native import local
-
-engines: dict[str, Any] = {"greenlet": greenlet, "thread": _threads}
 
 # What a switch brings that is ours: the other side has switched, or f has ended; ...
 SWITCHED = object()

@@ -9,7 +9,8 @@ from reprlib import repr as short_repr
 from types import FunctionType
 from typing import Any
 
-from pullit._coro import engines
+import greenlet
+
 from pullit._errors import PullError
 
 # inspect's CO_GENERATOR, and CO_COROUTINE with CO_ASYNC_GENERATOR; inspect takes
@@ -59,10 +60,13 @@ def code_flags(function: Any) -> int:
 
 def find_engine(name: str, engine: object) -> Any:
     """Return the engine of that name, or raise ValueError."""
-    if isinstance(engine, str) and engine in engines:
-        return engines[engine]
-    known = " and ".join(map(repr, engines))
-    raise ValueError(f"{name}: unknown engine {engine!r}; there are {known}")
+    if engine == "greenlet":
+        return greenlet
+    if engine == "thread":
+        from pullit import _threads  # which most programs do without
+
+        return _threads
+    raise ValueError(f"{name}: unknown engine {engine!r}; there are 'greenlet' and 'thread'")
 
 
 ALL = 2**31 - 1  # as many as a lock can be held

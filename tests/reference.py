@@ -12,7 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 from pullit import PullError, PullExit
-from pullit._coro import Coro, coroswitch, engines, newcoro
+from pullit._coro import Coro, coroswitch, newcoro
+from pullit._seq import find_engine
 
 Next = Callable[[], tuple[Any, bool]]
 Stop = Callable[[], None]
@@ -55,7 +56,7 @@ def pull(seq: Callable[[Callable[[Any], bool]], object], engine: str) -> tuple[N
         if yield_next:
             raise PullError("next called again before yield")
         yield_next = True
-        c = c or newcoro(main, engine=engines[engine])
+        c = c or newcoro(main, engine=find_engine("reference", engine))
         coroswitch(c)
         return result
 

@@ -9,7 +9,8 @@ import pytest
 from greenlet import GreenletExit
 
 from pullit import PullError
-from pullit._coro import Coro, coroswitch, engines, newcoro
+from pullit._coro import Coro, coroswitch, newcoro
+from pullit._seq import find_engine
 from pullit._types import Engine
 
 color = ContextVar("color", default="none")
@@ -18,7 +19,7 @@ color = ContextVar("color", default="none")
 def test_newcoro_runs_nothing(engine: Engine) -> None:
     """A new coro holds a coroutine that has not run f (row 34)."""
     log: list[str] = []
-    c = newcoro(lambda _: log.append("f"), engine=engines[engine])
+    c = newcoro(lambda _: log.append("f"), engine=find_engine("test", engine))
     assert log == []
     coroswitch(c)
     assert log == ["f"]
@@ -27,7 +28,7 @@ def test_newcoro_runs_nothing(engine: Engine) -> None:
 def test_unswitched_coro_is_collected(engine: Engine, coroutines: Callable[[], int]) -> None:
     """A coro that is never switched to costs no thread and leaves nothing."""
     assert coroutines() == 0
-    newcoro(lambda _: None, engine=engines[engine])
+    newcoro(lambda _: None, engine=find_engine("test", engine))
 
 
 def test_coroswitch_takes_turns(engine: Engine) -> None:
@@ -39,7 +40,7 @@ def test_coroswitch_takes_turns(engine: Engine) -> None:
             log.append(f"f{n}")
             coroswitch(c)
 
-    c = newcoro(f, engine=engines[engine])
+    c = newcoro(f, engine=find_engine("test", engine))
     for n in range(3):
         coroswitch(c)
         log.append(f"main{n}")
@@ -59,7 +60,7 @@ def test_coroswitch_works_from_any_depth(engine: Engine) -> None:
     def f(_: object) -> None:
         log.extend(sorted([1, 2], key=key))
 
-    c = newcoro(f, engine=engines[engine])
+    c = newcoro(f, engine=find_engine("test", engine))
     coroswitch(c)
     assert log == [1]
     coroswitch(c)
@@ -87,8 +88,8 @@ def test_coroswitch_is_symmetric(engine: Engine) -> None:
         coroswitch(d)  # f again
         log.append("g3")
 
-    c = newcoro(f, engine=engines[engine])
-    d = newcoro(g, engine=engines[engine])
+    c = newcoro(f, engine=find_engine("test", engine))
+    d = newcoro(g, engine=find_engine("test", engine))
     coroswitch(d)
     log.append("main1")
     coroswitch(c)  # g was blocked there; f ends, and wakes us
@@ -112,8 +113,8 @@ def test_exit_wakes_the_one_blocked_and_not_the_creator(engine: Engine) -> None:
         coroswitch(c)
         log.append("g")
 
-    c = newcoro(f, engine=engines[engine])
-    d = newcoro(g, engine=engines[engine])
+    c = newcoro(f, engine=find_engine("test", engine))
+    d = newcoro(g, engine=find_engine("test", engine))
     coroswitch(c)
     coroswitch(d)
     assert log == ["f1", "f2", "g"]
@@ -129,7 +130,11 @@ def test_coro_made_by_an_ended_coroutine_lives_on(engine: Engine) -> None:
         log.append("f2")
 
     made: list[Coro] = []
-    coroswitch(newcoro(lambda _: made.append(newcoro(f, engine=engines[engine])), engines[engine]))
+    outer = newcoro(
+        lambda _: made.append(newcoro(f, engine=find_engine("test", engine))),
+        engine=find_engine("test", engine),
+    )
+    coroswitch(outer)
     coroswitch(made[0])
     log.append("main")
     coroswitch(made[0])
@@ -138,7 +143,7 @@ def test_coro_made_by_an_ended_coroutine_lives_on(engine: Engine) -> None:
 
 def test_coroswitch_on_exited_coro(engine: Engine) -> None:
     """To switch on a coro whose f has ended is an error, in Go's words (row 38)."""
-    c = newcoro(lambda _: None, engine=engines[engine])
+    c = newcoro(lambda _: None, engine=find_engine("test", engine))
     coroswitch(c)
     for _ in range(2):
         with pytest.raises(PullError) as caught:
@@ -152,8 +157,8 @@ def test_coroswitch_to_itself(engine: Engine) -> None:
     As in Go, no way to reach it is known, so the test forges the state.
     """
     log: list[str] = []
-    c = newcoro(lambda _: log.append("f"), engine=engines[engine])
-    gp, c.gp = c.gp, engines[engine].getcurrent()
+    c = newcoro(lambda _: log.append("f"), engine=find_engine("test", engine))
+    gp, c.gp = c.gp, find_engine("test", engine).getcurrent()
     with pytest.raises(PullError) as caught:
         coroswitch(c)
     assert str(caught.value) == "coroswitch of a coroutine to itself"
@@ -171,7 +176,7 @@ def test_error_of_f_is_raised_in_the_one_blocked(engine: Engine, kind: type[Base
         coroswitch(c)
         raise error
 
-    c = newcoro(f, engine=engines[engine])
+    c = newcoro(f, engine=find_engine("test", engine))
     coroswitch(c)
     with pytest.raises(kind) as caught:
         coroswitch(c)
@@ -195,9 +200,9 @@ def test_error_of_f_goes_to_the_last_one_blocked(engine: Engine) -> None:
         except ValueError as e:
             log.append(f"g: {e}")
 
-    c = newcoro(f, engine=engines[engine])
+    c = newcoro(f, engine=find_engine("test", engine))
     coroswitch(c)
-    coroswitch(newcoro(g, engine=engines[engine]))
+    coroswitch(newcoro(g, engine=find_engine("test", engine)))
     assert log == ["g: boom"]
 
 
@@ -207,7 +212,7 @@ def test_greenlet_exit_ends_f_as_a_return_does(engine: Engine) -> None:
     def f(_: object) -> None:
         raise GreenletExit
 
-    c = newcoro(f, engine=engines[engine])
+    c = newcoro(f, engine=find_engine("test", engine))
     coroswitch(c)
     assert c.gp is None
 
@@ -223,7 +228,7 @@ def test_f_runs_in_a_copy_of_the_context(engine: Engine) -> None:
         seen.append(color.get())
 
     token = color.set("red")
-    c = newcoro(f, engine=engines[engine])
+    c = newcoro(f, engine=find_engine("test", engine))
     color.set("blue")
     coroswitch(c)
     assert color.get() == "blue"
@@ -239,7 +244,7 @@ def test_coros_nest(engine: Engine, coroutines: Callable[[], int]) -> None:
     def nest(depth: int) -> None:
         counts.append(coroutines())
         if depth:
-            c = newcoro(lambda _: nest(depth - 1), engine=engines[engine])
+            c = newcoro(lambda _: nest(depth - 1), engine=find_engine("test", engine))
             coroswitch(c)
         counts.append(coroutines())
 
