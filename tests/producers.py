@@ -59,3 +59,22 @@ def deaf(times: int, log: list[object]) -> Seq[int]:
         return "drained"
 
     return producer
+
+
+def api(
+    size: int, log: list[object], name: str = "api", deaf: bool = False
+) -> Callable[[Any], str]:
+    """Return a function that calls back *size* times, and swallows errors if it is *deaf*."""
+
+    def run(callback: Callable[[int], Any]) -> str:
+        for n in range(size):
+            try:
+                log.append(callback(n))
+            except BaseException as e:
+                log.append(type(e).__name__)
+                if not deaf:
+                    raise
+        return name
+
+    run.__qualname__ = name
+    return run

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextvars
 import gc
 import itertools
-import subprocess
 import sys
 import threading
 import traceback
@@ -18,14 +17,14 @@ import weakref
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import islice
-from textwrap import dedent
 from typing import Any
 
 import greenlet
 import pytest
+from elsewhere import error_in_thread, run_script
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from producers import countdown, deaf, failing, logged
+from producers import api, countdown, deaf, failing, logged
 
 import pullit
 from pullit import (
@@ -64,39 +63,6 @@ def numbers(size: int, log: Log | None = None) -> Seq[int]:
 
 
 NUMBERS = "numbers.<locals>.numbers"
-
-
-def in_thread(call: Callable[[], object]) -> BaseException | None:
-    """Run *call* in another thread, to its end; return what it raised."""
-    raised: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            call()
-        except BaseException as e:
-            raised.append(e)
-
-    thread = threading.Thread(target=run, name="other")
-    thread.start()
-    thread.join()
-    return raised[0] if raised else None
-
-
-def run_script(script: str, quiet: bool = True) -> str:
-    """Run *script* in another interpreter; return what it printed.
-
-    It must be *quiet*: write nothing to stderr.
-    """
-    done = subprocess.run(
-        [sys.executable, "-c", dedent(script)],
-        capture_output=True,
-        text=True,
-        timeout=20,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert not (quiet and done.stderr), done.stderr
-    return done.stdout
 
 
 # What may be passed.
@@ -450,7 +416,7 @@ def test_03_after_the_end_it_stays_ended(engine: Engine) -> None:
     finally:
         greenlet.settrace(None)
     assert switches == []
-    assert isinstance(in_thread(lambda: next(it)), StopIteration)
+    assert isinstance(error_in_thread(lambda: next(it)), StopIteration)
 
 
 def test_16_stop_iteration_carries_the_result_once(engine: Engine) -> None:
@@ -988,9 +954,9 @@ def test_10_threads_may_take_turns_with_the_thread_engine() -> None:
     it = iterate(numbers(7), read_ahead=3, engine="thread")
     got: list[int] = []
     for _ in range(3):
-        assert in_thread(lambda: got.append(next(it))) is None
+        assert error_in_thread(lambda: got.append(next(it))) is None
         got.append(next(it))
-    assert in_thread(lambda: got.extend(it)) is None
+    assert error_in_thread(lambda: got.extend(it)) is None
     assert got == [0, 1, 2, 3, 4, 5, 6]
     assert it.result == "whole"
 
@@ -1004,7 +970,7 @@ def test_11_20_another_thread_is_refused_and_does_no_harm(call: str) -> None:
     it = iterate(numbers(5), read_ahead=2)
     assert list(islice(it, 2)) == [0, 1]
     for _ in range(2):
-        error = in_thread(lambda: CALLS[call](it))
+        error = error_in_thread(lambda: CALLS[call](it))
         name = "stop" if call == "close" else "next"
         assert isinstance(error, WrongThreadError)
         assert str(error) == (
@@ -1019,10 +985,10 @@ def test_11_values_that_are_there_need_no_switch() -> None:
     """So another thread may have them; but it may not close the iterator."""
     it = iterate(numbers(7), read_ahead=3)
     got: list[int] = [next(it)]
-    assert in_thread(lambda: got.append(next(it))) is None
-    assert isinstance(in_thread(it.close), WrongThreadError)
-    assert in_thread(lambda: got.append(next(it))) is None
-    assert isinstance(in_thread(lambda: next(it)), WrongThreadError)
+    assert error_in_thread(lambda: got.append(next(it))) is None
+    assert isinstance(error_in_thread(it.close), WrongThreadError)
+    assert error_in_thread(lambda: got.append(next(it))) is None
+    assert isinstance(error_in_thread(lambda: next(it)), WrongThreadError)
     assert got + list(it) == list(range(7))
 
 
@@ -1030,9 +996,9 @@ def test_11_a_pull_not_started_belongs_to_no_thread() -> None:
     """It may be made in one and used in another, or closed there."""
     it = iterate(countdown, read_ahead=2)
     got: list[int] = []
-    assert in_thread(lambda: got.extend(it)) is None
+    assert error_in_thread(lambda: got.extend(it)) is None
     assert got == [3, 2, 1]
-    assert in_thread(iterate(countdown, read_ahead=2).close) is None
+    assert error_in_thread(iterate(countdown, read_ahead=2).close) is None
 
 
 # 12, 13: values, contexts.
@@ -1199,22 +1165,6 @@ def test_15_it_works_where_gevent_has_patched_threading(n: int) -> None:
 
 
 # 17: callback APIs, and their guard.
-
-
-def api(size: int, log: Log, name: str = "api") -> Callable[[Any], str]:
-    """Return a function that calls back *size* times, and notes what it gets."""
-
-    def run(callback: Callable[[int], Any]) -> str:
-        for n in range(size):
-            try:
-                log.append(callback(n))
-            except BaseException as e:
-                log.append(type(e).__name__)
-                raise
-        return name
-
-    run.__qualname__ = name
-    return run
 
 
 def test_a_callback_api_may_be_read_ahead(engine: Engine) -> None:
@@ -1790,6 +1740,18 @@ def test_at_random_it_is_the_strict_iterator_some_values_later(
 # 14: nothing is left behind, and nothing is left to the collector.
 
 
+def check_all_let_go(run: Callable[[], list[weakref.ref[Any]]]) -> None:
+    """Check that nothing is left of what *run* returns references to, and no garbage."""
+    run()
+    gc.collect()
+    gc.disable()
+    try:
+        assert {watch() for watch in run()} == {None}
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
+
+
 def thing_yielder(
     watches: list[weakref.ref[Any]], error: type[BaseException] | None = None
 ) -> Seq[Thing]:
@@ -1844,14 +1806,7 @@ def test_14_nothing_is_left_to_the_collector(
         use(it)
         return [*watches, weakref.ref(seq), weakref.ref(it)]
 
-    run()
-    gc.collect()
-    gc.disable()
-    try:
-        assert {watch() for watch in run()} == {None}
-        assert gc.collect() == 0
-    finally:
-        gc.enable()
+    check_all_let_go(run)
 
 
 @pytest.mark.parametrize("kind", [KeyError, StopIteration, SystemExit, greenlet.GreenletExit])
@@ -1871,14 +1826,7 @@ def test_14_an_error_keeps_nothing_once_it_is_handled(
             pass
         return [*watches, weakref.ref(seq), weakref.ref(it)]
 
-    run()
-    gc.collect()
-    gc.disable()
-    try:
-        assert {watch() for watch in run()} == {None}
-        assert gc.collect() == 0
-    finally:
-        gc.enable()
+    check_all_let_go(run)
 
 
 def test_14_what_a_finished_iterator_keeps_is_its_result(engine: Engine) -> None:

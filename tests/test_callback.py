@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from greenlet import getcurrent
+from producers import api
 
 import pullit
 from pullit import PullError, PullExit, PullIterator, Seq, from_callback, iterate
@@ -26,23 +27,6 @@ def nothing_left_guarded() -> Any:
     yield
     assert guards.stack == []
     assert calls == {}
-
-
-def api(size: int, log: Log, name: str = "api", deaf: bool = False) -> Callable[[Any], str]:
-    """Return a function that calls back *size* times, and swallows errors if it is *deaf*."""
-
-    def run(callback: Callable[[int], Any]) -> str:
-        for n in range(size):
-            try:
-                log.append(callback(n))
-            except BaseException as e:
-                log.append(type(e).__name__)
-                if not deaf:
-                    raise
-        return name
-
-    run.__qualname__ = name
-    return run
 
 
 def test_each_call_is_a_value(engine: Engine) -> None:

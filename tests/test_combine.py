@@ -22,6 +22,7 @@ from functools import partial
 from typing import Any, TypeAlias
 
 import pytest
+from elsewhere import error_in_thread, in_thread
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from producers import countdown, failing, logged
@@ -529,22 +530,6 @@ def test_a_sequence_without_iter_is_an_iterable() -> None:
 # Refusals.
 
 
-def in_thread(call: Callable[[], object]) -> object:
-    """Run *call* in another thread; return what it returned, or the error."""
-    results: list[object] = []
-
-    def run() -> None:
-        try:
-            results.append(call())
-        except BaseException as e:
-            results.append(e)
-
-    thread = threading.Thread(target=run, name="other")
-    thread.start()
-    thread.join()
-    return results[0]
-
-
 @pytest.mark.parametrize("call", ["next", "close", "send", "throw"])
 @pytest.mark.parametrize("kind", ["push", "generator"])
 def test_07_a_producer_that_asks_its_consumer_is_refused(call: str, kind: str) -> None:
@@ -600,7 +585,7 @@ def test_11_another_thread_is_refused(call: str) -> None:
     with pullit.zip(countdown, [1, 2, 3]) as it:
         next(it)
         arguments = {"send": (1,), "throw": (ConsumerError(),)}.get(call, ())
-        error = in_thread(lambda: getattr(it, call)(*arguments))
+        error = error_in_thread(lambda: getattr(it, call)(*arguments))
         assert isinstance(error, WrongThreadError)
         name = {"__next__": "next", "close": "stop"}.get(call, call)
         assert str(error) == (
@@ -625,7 +610,7 @@ def test_20_a_refusal_leaves_it_unharmed(loop: str) -> None:
     if loop == "islice":
         face = itertools.islice(it, 3)
     values = [next(face)]
-    assert isinstance(in_thread(lambda: next(face)), WrongThreadError)
+    assert isinstance(error_in_thread(lambda: next(face)), WrongThreadError)
     if loop == "islice":
         face = it
     values.extend(face)

@@ -11,8 +11,8 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
+from elsewhere import run_script
 from greenlet import getcurrent, greenlet
-from test_threads import run_script
 
 import pullit
 from pullit import PullError, WrongThreadError

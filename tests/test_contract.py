@@ -17,28 +17,12 @@ from typing import Any
 
 import greenlet
 import pytest
+from elsewhere import error_in_thread
 from producers import countdown, deaf, failing, logged
 
 import pullit
 from pullit import PullError, PullExit, PullIterator, Seq, WrongThreadError
 from pullit._types import Engine
-
-
-def in_thread(call: Callable[[], object]) -> BaseException | None:
-    """Run *call* in another thread, to its end; return what it raised."""
-    raised: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            call()
-        except BaseException as e:
-            raised.append(e)
-
-    thread = threading.Thread(target=run, name="other")
-    thread.start()
-    thread.join()
-    return raised[0] if raised else None
-
 
 # 1: pull and iterate run none of seq; the first next starts it.
 
@@ -100,8 +84,8 @@ def test_03_after_the_end_it_stays_ended(engine: Engine, ending: str) -> None:
     finally:
         greenlet.settrace(None)
     assert switches == []
-    assert in_thread(lambda: next_()) is None
-    assert isinstance(in_thread(lambda: next(it)), StopIteration)
+    assert error_in_thread(lambda: next_()) is None
+    assert isinstance(error_in_thread(lambda: next(it)), StopIteration)
 
 
 # 4: stop midway.
@@ -524,9 +508,9 @@ def test_10_threads_may_take_turns_with_the_thread_engine() -> None:
     """One at a time."""
     it = pullit.iterate(countdown, engine="thread")
     got: list[int] = []
-    assert in_thread(lambda: got.append(next(it))) is None
+    assert error_in_thread(lambda: got.append(next(it))) is None
     got.append(next(it))
-    assert in_thread(lambda: got.extend(it)) is None
+    assert error_in_thread(lambda: got.extend(it)) is None
     assert got == [3, 2, 1]
 
 
@@ -538,7 +522,7 @@ def test_11_20_another_thread_is_refused_and_does_no_harm(call: str) -> None:
     """WrongThreadError at once, through every way to call."""
     it = pullit.iterate(countdown)
     assert next(it) == 3
-    error = in_thread(lambda: CALLS[call](it))
+    error = error_in_thread(lambda: CALLS[call](it))
     name = {"send": "send", "throw": "throw", "close": "stop"}.get(call, "next")
     assert isinstance(error, WrongThreadError)
     assert str(error) == (
@@ -553,8 +537,8 @@ def test_11_pull_is_refused_too() -> None:
     """Both of its functions."""
     next_, stop = pullit.pull(countdown)
     next_()
-    assert isinstance(in_thread(next_), WrongThreadError)
-    assert isinstance(in_thread(stop), WrongThreadError)
+    assert isinstance(error_in_thread(next_), WrongThreadError)
+    assert isinstance(error_in_thread(stop), WrongThreadError)
     assert next_() == (2, True)
     stop()
 
@@ -563,9 +547,9 @@ def test_11_a_pull_not_started_belongs_to_no_thread() -> None:
     """It may be made in one and used in another, or stopped there."""
     it = pullit.iterate(countdown)
     got: list[int] = []
-    assert in_thread(lambda: got.extend(it)) is None
+    assert error_in_thread(lambda: got.extend(it)) is None
     assert got == [3, 2, 1]
-    assert in_thread(pullit.iterate(countdown).close) is None
+    assert error_in_thread(pullit.iterate(countdown).close) is None
 
 
 # 12: falsy values.
@@ -621,7 +605,7 @@ def test_13_in_a_thread_without_a_context_too(engine: Engine) -> None:
         got.extend(pullit.iterate(producer, engine=engine))
         got.append(VAR.get())
 
-    assert in_thread(run) is None
+    assert error_in_thread(run) is None
     assert got == ["the producer's", "unset"]
 
 

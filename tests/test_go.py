@@ -17,6 +17,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import greenlet
 import pytest
+from elsewhere import in_thread
 from greenlet import GreenletExit
 
 from pullit import PullError, PullExit, WrongThreadError, pull, pull2
@@ -50,28 +51,6 @@ def squares(n: int) -> Callable[[Yield2], None]:
                 break
 
     return seq
-
-
-def in_thread(f: Callable[[], T]) -> T:
-    """Run *f* in a new thread, and return or raise what it did."""
-    results: list[T] = []
-    errors: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            results.append(f())
-        except BaseException as e:
-            errors.append(e)
-
-    thread = threading.Thread(target=run, name="other")
-    thread.start()
-    thread.join()
-    if errors:
-        try:
-            raise errors.pop()
-        finally:
-            gc.collect()
-    return results.pop()
 
 
 # pull_test.go

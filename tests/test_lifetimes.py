@@ -15,9 +15,9 @@ from typing import Any, TypeVar
 
 import greenlet
 import pytest
+from elsewhere import in_thread, run_script
 from invariants import check_all
 from producers import countdown, failing, logged
-from test_threads import run_script
 
 import pullit
 from pullit import WrongThreadError
@@ -30,15 +30,6 @@ T = TypeVar("T")
 
 class Thing:
     """Something that a weak reference can watch."""
-
-
-def in_thread(call: Callable[[], T], name: str = "theirs") -> T:
-    """Return what *call* does in another thread."""
-    got: list[T] = []
-    thread = threading.Thread(target=lambda: got.append(call()), name=name)
-    thread.start()
-    thread.join()
-    return got.pop()
 
 
 @contextmanager
@@ -232,7 +223,7 @@ def test_14_an_exit_that_is_swallowed_keeps_nothing(engine: Engine) -> None:
 
 # Dropped in another thread.
 
-WHERE = "{}: the iterator over {} was dropped in thread 'theirs', but was started in thread"
+WHERE = "{}: the iterator over {} was dropped in thread 'other', but was started in thread"
 OWNED = WHERE + " 'MainThread', which stops it when it next calls pullit, or ends; close it there"
 
 

@@ -6,13 +6,13 @@ same. What is in test_model a program is here what Hypothesis does next.
 
 from __future__ import annotations
 
-import threading
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar, cast
 
 from conftest import ENGINES
+from elsewhere import in_thread
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
@@ -248,15 +248,6 @@ def outcome(handle: Any, call: str, *args: object) -> tuple[str, ...]:
         raise
     except BaseException as e:
         return "raised", describe(e)
-
-
-def in_thread(call: Callable[..., T], *args: object) -> T:
-    """Return what *call* does in another thread."""
-    got: list[T] = []
-    thread = threading.Thread(target=lambda: got.append(call(*args)))
-    thread.start()
-    thread.join()
-    return got.pop()
 
 
 pulls: Bundle[Twins] = Bundle("pulls")

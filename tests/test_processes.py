@@ -11,7 +11,7 @@ from textwrap import dedent
 from typing import Any, NoReturn
 
 import pytest
-from test_threads import run_script
+from elsewhere import run_script
 
 import pullit
 from pullit import Seq

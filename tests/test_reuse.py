@@ -13,17 +13,15 @@ import functools
 import gc
 import itertools
 import json
-import subprocess
 import sys
-import threading
 import weakref
 from collections.abc import Callable, Iterator
-from textwrap import dedent
 from types import FrameType
 from typing import Any, ParamSpec
 
 import greenlet
 import pytest
+from elsewhere import in_thread, run_script
 from producers import countdown, deaf, failing
 
 import pullit
@@ -35,23 +33,6 @@ P = ParamSpec("P")
 
 class Thing:
     """Something that a weak reference can watch."""
-
-
-def in_thread(call: Callable[[], object]) -> None:
-    """Run *call* in another thread, to its end; raise what it raised."""
-    raised: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            call()
-        except BaseException as e:
-            raised.append(e)
-
-    thread = threading.Thread(target=run, name="other")
-    thread.start()
-    thread.join()
-    if raised:
-        raise raised.pop()
 
 
 def apart(test: Callable[P, None]) -> Callable[P, None]:
@@ -1069,20 +1050,6 @@ def test_wherever_a_signal_strikes_later_pulls_are_served(depth: int, n: int) ->
     finally:
         gc.enable()
         sys.unraisablehook = hook
-
-
-def run_script(script: str, *options: str) -> str:
-    """Run *script* in another interpreter, which is to be quiet; return what it printed."""
-    done = subprocess.run(
-        [sys.executable, *options, "-c", dedent(script)],
-        capture_output=True,
-        text=True,
-        timeout=20,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert not done.stderr, done.stderr
-    return done.stdout
 
 
 @pytest.mark.parametrize("options", [[], ["-X", "dev", "-W", "error"]])

@@ -2,34 +2,15 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
-from textwrap import dedent
 from typing import Any
 
 import pytest
+from elsewhere import run_script
 
 import pullit
 from pullit import PullError, WrongThreadError
-
-
-def run_script(script: str, *options: str, quiet: bool = True) -> str:
-    """Run *script* in another interpreter; return what it printed.
-
-    It must be *quiet*: write nothing to stderr.
-    """
-    done = subprocess.run(
-        [sys.executable, *options, "-c", dedent(script)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert not (quiet and done.stderr), done.stderr
-    return done.stdout
 
 
 def calls_back_elsewhere(yield_: Callable[[int], Any], log: list[object]) -> None:

@@ -20,7 +20,7 @@ from typing import Any
 
 import greenlet
 import pytest
-from test_threads import run_script
+from elsewhere import run_script
 
 import pullit
 from pullit import Seq

@@ -1,0 +1,57 @@
+"""What tests run elsewhere: in another thread, or in another interpreter."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from textwrap import dedent
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def in_thread(call: Callable[..., T], *args: object, name: str = "other") -> T:
+    """Run ``call(*args)`` in another thread, to its end; return or raise what it did."""
+    results: list[T] = []
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            results.append(call(*args))
+        except BaseException as e:
+            errors.append(e)
+
+    thread = threading.Thread(target=run, name=name)
+    thread.start()
+    thread.join()
+    if errors:
+        raise errors.pop()
+    return results.pop()
+
+
+def error_in_thread(call: Callable[[], object]) -> BaseException | None:
+    """Run *call* in another thread, to its end; return what it raised."""
+    try:
+        in_thread(call)
+    except BaseException as e:
+        return e
+    return None
+
+
+def run_script(script: str, *options: str, quiet: bool = True) -> str:
+    """Run *script* in another interpreter; return what it printed.
+
+    It must be *quiet*: write nothing to stderr.
+    """
+    done = subprocess.run(
+        [sys.executable, *options, "-c", dedent(script)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert not (quiet and done.stderr), done.stderr
+    return done.stdout
