@@ -311,12 +311,11 @@ class Puller(State):
         live.pop(root, None)
 
     def expect(self) -> None:
-        """Have the next call sweep: this is in another thread."""
+        """Have the next call look around, and sweep: this is in another thread."""
         if self.yield_next:
             self.look()
-        elif not isinstance(self.loop, Sweeping):
-            self.loop = Sweeping(self)
-            self.__next__ = self.loop.__next__
+        elif not self.ended:
+            self.loop, self.resume, self.__next__ = ended, over, self.again
 
     def orphan(self, why: str) -> None:
         """Refuse for ever, with the reason: values may be lost."""
@@ -442,30 +441,6 @@ class Serial:
             return next(self.loop)
         finally:
             self.p.lock.release()
-
-
-class Sweeping:
-    """A loop that first stops what other threads have left to this one."""
-
-    __slots__ = ("loop", "next", "p")
-
-    def __init__(self, p: Puller) -> None:
-        self.p = p
-        self.loop = p.loop
-        self.next = p.__next__
-
-    @property
-    def gi_frame(self) -> FrameType | None:
-        frame: FrameType | None = getattr(self.loop, "gi_frame", None)
-        return frame
-
-    def __iter__(self) -> Iterator[Any]:
-        return self
-
-    def __next__(self) -> Any:
-        self.p.loop, self.p.__next__ = self.loop, self.next
-        sweep()
-        return self.next()
 
 
 def end_with(result: object) -> NoReturn:

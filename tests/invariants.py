@@ -11,7 +11,7 @@ from pullit._coro import PARKED, SHALLOW, none, threads
 from pullit._direct import Direct
 from pullit._guard import calls, guards
 from pullit._lifetimes import left, live
-from pullit._puller import Puller, Sweeping
+from pullit._puller import Puller
 from pullit._state import EXITS, ended, over
 
 
@@ -91,8 +91,7 @@ def check_loop(p: Puller) -> None:
     """What asking for a value runs is the loop, or makes another if that has ended."""
     assert p.__iter__() is p
     assert p.__next__ == (p.again if getattr(p.loop, "gi_frame", None) is None else p.loop.__next__)
-    loop = p.loop.loop if isinstance(p.loop, Sweeping) else p.loop
-    assert p.resume == loop.__next__
+    assert p.resume == p.loop.__next__
 
 
 def check_coro(p: Puller) -> None:
