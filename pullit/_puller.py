@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import greenlet
 
 from pullit._coro import UNFIT, adopt, coroleft, forward, newcoro, replace
-from pullit._errors import PullError, WrongThreadError, chain, trim
+from pullit._errors import PullError, WrongThreadError, chain, raise_as_left, trim
 from pullit._guard import (
     calls,
     check_order,
@@ -170,6 +170,7 @@ class Puller(State):
                     self.__next__ = resume
                 except BaseException as e:
                     if self.ended:
+                        trim(e)  # so that no frame of ours keeps it
                         raise  # seq's own, from finish
                     # No call, in which a signal's handler could raise, or another
                     # thread run, comes before these.
@@ -279,13 +280,7 @@ class Puller(State):
             foreign = WrongThreadError(self.foreign)
             error = chain(error, foreign) if error else foreign
         if error:
-            # As raise_as_left does, but with a frame less in every traceback.
-            context = error.__context__
-            try:
-                raise trim(error)
-            finally:
-                error.__context__ = context
-                del error, context  # else the traceback and this frame are a cycle
+            raise_as_left(error)
         if self.result is not None:
             self.__iter__ = partial(end_with, self.result)
         return self.result
@@ -364,7 +359,7 @@ class Puller(State):
         try:
             if self.yielder is not None:
                 return self.refuse(call)
-            if self.loop is ended or self.loop.gi_frame is None:
+            if self.__next__ == self.again:
                 self.renew()
             self.order = answer
             return next(self.loop, *default)
@@ -425,11 +420,6 @@ class Serial:
         self.p = p
         self.loop: Any = p.run_loop()
 
-    @property
-    def gi_frame(self) -> FrameType | None:
-        frame: FrameType | None = self.loop.gi_frame
-        return frame
-
     def __iter__(self) -> Iterator[Any]:
         return self
 
@@ -439,6 +429,9 @@ class Serial:
             return self.p.refuse()
         try:
             return next(self.loop)
+        except BaseException as e:
+            trim(e)  # so that we add no frame
+            raise
         finally:
             self.p.lock.release()
 

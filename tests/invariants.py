@@ -90,7 +90,8 @@ def check_finished(p: Puller) -> None:
 def check_loop(p: Puller) -> None:
     """What asking for a value runs is the loop, or makes another if that has ended."""
     assert p.__iter__() is p
-    assert p.__next__ == (p.again if getattr(p.loop, "gi_frame", None) is None else p.loop.__next__)
+    loop = getattr(p.loop, "loop", p.loop)
+    assert p.__next__ == (p.again if getattr(loop, "gi_frame", None) is None else p.loop.__next__)
     assert p.resume == p.loop.__next__
 
 

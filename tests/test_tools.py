@@ -70,7 +70,7 @@ def frames_of(run: Callable[[], object]) -> tuple[int, list[str]]:
 def test_06_where_a_value_is_asked_for_the_traceback_is_whole(
     engine: Engine, seq: Seq[int]
 ) -> None:
-    """It has three frames of ours at most, and one more for the thread engine's lock."""
+    """It has three frames of ours at most."""
 
     def loop() -> None:
         for _ in pullit.iterate(seq, engine=engine):
@@ -93,7 +93,7 @@ def test_06_where_a_value_is_asked_for_the_traceback_is_whole(
     for run, most in ((loop, 2), (ask, 2), (ask_pull, 3), (ahead, 3), (lockstep, 3)):
         ours, theirs = frames_of(run)
         assert theirs == [run.__name__, seq.__name__, "deep"]
-        assert ours <= most + (engine == "thread")
+        assert ours <= most
 
 
 def test_06_where_it_is_told_something_the_traceback_is_whole(engine: Engine) -> None:
