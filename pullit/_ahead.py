@@ -39,8 +39,18 @@ class Ahead(Puller):
 
     ahead = True
 
-    def __init__(self, n: int, *args: Any) -> None:
-        super().__init__(*args)
+    def __init__(
+        self,
+        n: int,
+        name: str,
+        seq: Callable[..., object],
+        engine: str,
+        pairs: bool,
+        label: str,
+    ) -> None:
+        super().__init__(name, seq, engine, pairs, label)
+        self.f = partial(self.run, seq)
+        self.arg = self.yield_pair_ahead if pairs else self.yield_ahead
         self.n = n
         self.batch = Batch()
         self.values: list[Any] = []
@@ -49,15 +59,11 @@ class Ahead(Puller):
         # that counts them, and sees to the thread, in one call.
         self.room: Any = RLock()
 
-    def job(self) -> tuple[Any, Any]:
-        return self.run, self.yield_pair_ahead if self.pairs else self.yield_ahead
-
-    def run(self, yield_: Callable[..., Any]) -> object:
-        """Run seq, and yield what is left in the end."""
-        assert self.seq is not None
+    def run(self, seq: Callable[..., object], yield_: Callable[..., Any]) -> object:
+        """Run *seq*, and yield what is left in the end."""
         self.make_room(self.n - 1)
         try:
-            return self.seq(yield_)
+            return seq(yield_)
         finally:
             if self.values and not self.done:
                 self.give()

@@ -55,22 +55,22 @@ OVERLAP = 1500
 
 
 class Coro:
-    """A place where one coroutine is blocked. Made by newcoro."""
+    """A place where one coroutine is blocked, of an *engine*, that runs ``f(arg)``."""
 
-    __slots__ = ("__weakref__", "arg", "engine", "error", "f", "free", "gp", "result", "settle")
+    __slots__ = ("__weakref__", "arg", "engine", "error", "f", "free", "gp", "result")
 
-    def __init__(
-        self, f: Callable[[Any], object], arg: Any, settle: Callable[[], object], engine: Any
-    ) -> None:
+    def __init__(self, f: Callable[[Any], object], arg: Any, engine: Any) -> None:
         self.f: Callable[[Any], object] | None = f  # None once it is called
         self.arg = arg
-        self.settle = settle
         self.engine: Any = engine
-        self.free: Free | None = threads.free if engine is greenlet else None
+        self.free: Free | None = None
         self.result: Any = None  # what f returned
         self.error: BaseException | None = None  # what f raised, not yet delivered
-        # Who is blocked here; None once f has ended. Go's name for it.
+        # Who is blocked here; None until one is, and once f has ended. Go's name for it.
         self.gp: Any = None
+
+    def settle(self) -> None:
+        """What the coroutine runs last, whichever way f has ended."""
 
 
 class Work:
@@ -142,22 +142,22 @@ class Threads(local):
 threads = Threads()
 
 
-def newcoro(
-    f: Callable[[Any], object],
-    arg: Any = None,
-    settle: Callable[[], object] = bool,
-    engine: Any = greenlet,
-) -> Coro:
-    """Return a coro on which a coroutine is blocked that has yet to run ``f(arg)``.
+def newcoro(f: Callable[[Any], object], arg: Any = None, engine: Any = greenlet) -> Coro:
+    """Return a coro on which a coroutine is blocked that has yet to run ``f(arg)``."""
+    c = Coro(f, arg, engine)
+    block(c)
+    return c
+
+
+def block(c: Coro) -> None:
+    """Block a coroutine on *c* that has yet to run what c is to run.
 
     It will run in a copy of the caller's context, as an asyncio task does: a
-    greenlet left alone would start in an empty one. The last that it runs is
-    *settle*, whichever way f has ended.
+    greenlet left alone would start in an empty one.
     """
-    c = Coro(f, arg, settle, engine)
+    c.free = threads.free if c.engine is greenlet else None
     if not (c.free and c.free.parked and reuse(c, c.free)):
         create(c)
-    return c
 
 
 def create(c: Coro) -> None:
@@ -278,8 +278,10 @@ def coroexit(c: Coro) -> None:
 
 def coroleft(c: Coro) -> None:
     """Have nobody keep the running coroutine, for which the one of *c* has exited."""
-    if c.free and c.free.end.parent is not c.free.main:
-        c.free.end.parent = c.free.main
+    if c.free:
+        if c.free.end.parent is not c.free.main:
+            c.free.end.parent = c.free.main
+        c.free = None
 
 
 def replace(c: Coro) -> Any:

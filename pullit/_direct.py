@@ -216,9 +216,6 @@ class Direct:
             return "running"
         return "unstarted" if self.advance is None else "suspended"
 
-    def describe(self) -> str:
-        return self.label
-
     def frame(self) -> None:
         return None
 

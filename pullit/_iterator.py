@@ -118,7 +118,7 @@ class PullIterator(Base[T_co]):
             return self.p.result
         why = "did not return" if self.p.ended else "has not returned yet"
         raise PullError(
-            f"{self.p.name}: no result: {self.p.describe()} {why};"
+            f"{self.p.name}: no result: {self.p.label} {why};"
             " look at .result when the iterator has ended by itself"
         )
 
@@ -145,7 +145,7 @@ class PullIterator(Base[T_co]):
             self.p.drop()
 
     def __repr__(self) -> str:
-        return f"<pullit.PullIterator of {self.p.describe()}, {self.p.state()}>"
+        return f"<pullit.PullIterator of {self.p.label}, {self.p.state()}>"
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         refuse_copy(self)

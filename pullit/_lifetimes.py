@@ -41,14 +41,14 @@ def drop(p: Puller) -> None:
 
 def stop(p: Puller) -> None:
     """Stop *p*, or leave it to its thread."""
-    if p.coro is None:
+    if p.root is None:
         p.stop()
     elif p.root not in live or p.state() == "running":
         return
     elif p.engine is greenlet and p.thread != get_ident():
         leave(p)
         warnings.warn(
-            f"{p.name}: the iterator over {p.describe()} was dropped in"
+            f"{p.name}: the iterator over {p.label} was dropped in"
             f" {thread_name(get_ident())}, but was started in {thread_name(p.thread)}, which"
             " stops it when it next calls pullit, or ends; close it there",
             ResourceWarning,
@@ -93,7 +93,7 @@ class Dropped:
 def stop_thread(free: Free) -> None:
     """Stop the pulls of a thread that ends, newest first."""
     for p in reversed(list(live.values())):
-        if p.coro is not None and p.coro.free is free:
+        if p.free is free:
             Dropped(p)
             if p.ended:
                 p.orphan(

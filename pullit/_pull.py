@@ -100,7 +100,7 @@ class Stopping:
 
     def __repr__(self) -> str:
         p: Puller | Direct = cast(Any, self).stop.__self__.p
-        return f"<pullit.{type(self).__name__} of {p.describe()}, {p.state()}>"
+        return f"<pullit.{type(self).__name__} of {p.label}, {p.state()}>"
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         refuse_copy(self)

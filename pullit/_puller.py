@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 import greenlet
 
-from pullit._coro import UNFIT, adopt, coroleft, forward, newcoro, replace
+from pullit._coro import UNFIT, adopt, block, coroleft, forward, replace
 from pullit._errors import PullError, WrongThreadError, chain, raise_as_left, trim
 from pullit._guard import (
     calls,
@@ -42,13 +42,11 @@ class Puller(State):
     """
 
     __slots__ = (
-        "consumer",
         "current",
         "lock",
         "loop",
         "order",
         "producer",
-        "resume",
         "yielder",
     )
 
@@ -60,11 +58,13 @@ class Puller(State):
         pairs: bool,
         label: str,
     ) -> None:
-        super().__init__(name, seq, engine, pairs, label)
+        super().__init__(name, seq, engine, label)
         if left:
             sweep()
+        # The coroutine calls seq by itself: each frame of ours below seq would cost
+        # something with every switch.
+        self.arg = self.yield_pair if pairs else self.yield_
         self.current: Callable[[], Any] = self.engine.getcurrent
-        self.consumer: Any = None  # who called next last
         self.producer: Any = None  # who called yield_ last
         # While a next is yet unmatched by a yield, whose yield_ needs no look: the
         # producer's, or that of LOOK, which is nobody. Else None, or YIELDED.
@@ -75,7 +75,6 @@ class Puller(State):
         # because deliver holds it around the loop, which takes it too.
         self.lock: threading.RLock | None = None if self.engine is greenlet else threading.RLock()
         self.loop: Any = ended
-        self.resume: Callable[[], Any] = over
         self.__iter__ = repeat(self).__next__
         self.__next__ = self.again
 
@@ -86,15 +85,17 @@ class Puller(State):
         """
         self.renew()
         try:
-            return self.resume()
+            return next(self.loop)
         except BaseException as e:
+            if not self.ended and self.__next__ == self.loop.__next__:
+                # A value was there, and is lost to a signal's exception.
+                self.interrupt(e, False)
             trim(e)  # so that we add no frame
             raise
 
     def renew(self) -> None:
         """Make a fresh loop. What it is asked by remains again, until it goes."""
         self.loop = Serial(self) if self.lock else self.run_loop()
-        self.resume = self.loop.__next__
         self.__next__ = self.again
 
     def yield_(self, value: Any, /) -> Any:
@@ -102,7 +103,7 @@ class Puller(State):
         if self.current() is not self.yielder:
             return self.yield_slowly(value)
         self.yielder = None
-        self.consumer.switch(value)  # coroswitch, inline
+        self.gp.switch(value)  # coroswitch, inline
         if self.order is None:
             return True
         return self.obey()
@@ -115,7 +116,7 @@ class Puller(State):
             return False
         self.producer = self.current()
         self.yielder = YIELDED
-        self.consumer.switch(value)
+        self.gp.switch(value)
         if self.order is None:
             return True
         return self.obey()
@@ -145,7 +146,7 @@ class Puller(State):
                 self.yielder = LOOK  # every later call comes too late
 
     def run_loop(self) -> Generator[Any, Any, Any]:
-        current, refuse, resume = self.current, self.refuse, self.resume
+        current, refuse, resume = self.current, self.refuse, self.loop.__next__
         # These are cheaper here than on self: enter brings them up to date.
         caller: Any = None  # who called next last; None, if the next call needs a look
         yielder: Any = None
@@ -163,7 +164,7 @@ class Puller(State):
                         caller = yielder = producer = None
                         if self.yielder is YIELDED:
                             self.yielder = None
-                        elif self.coro.gp is None or (self.root.dead and value is not UNFIT):
+                        elif self.gp is None or (self.root.dead and value is not UNFIT):
                             return self.finish()
                         else:
                             value = self.pass_on(value)
@@ -192,11 +193,11 @@ class Puller(State):
 
         Starts seq, or sees to it that another coroutine asks than the last time.
         """
-        if self.coro is None:
+        if self.root is None:
             self.start()
         else:
             self.check_thread("next")
-        if self.coro.gp is None:
+        if self.gp is None:
             # seq has ended, and a signal's exception has kept that from who asked.
             return None, LOOK, SimpleNamespace(switch=bool)
         guarded = False
@@ -214,37 +215,30 @@ class Puller(State):
             del me
             if "cyclic" in str(e):
                 raise PullError(
-                    f"{self.name}: next called in a greenlet that {self.describe()} has"
+                    f"{self.name}: next called in a greenlet that {self.label} has"
                     " started; call it outside of the producer"
                 ) from None
             # A new thread has the ident of the ended one.
             raise self.wrong_thread("next", "a thread that has ended") from None
-        self.coro.gp = self.consumer = me
+        self.gp = me
         if self.foreign:
             self.order = self.say_stop
         return me, LOOK if guarded or self.done else self.producer, self.producer
 
     def start(self) -> None:
         self.thread = get_ident()
-        self.coro = newcoro(*self.job(), self.settle, self.engine)
-        self.root = self.producer = self.coro.gp
+        block(self)
+        self.root = self.producer = self.gp
         live[self.root] = self
-
-    def job(self) -> tuple[Any, Any]:
-        """Return what the coroutine is to call, and with what: it is no call of ours.
-
-        Each frame of ours below seq would cost something with every switch.
-        """
-        return self.seq, self.yield_pair if self.pairs else self.yield_
 
     def pass_on(self, got: object) -> Any:
         """Answer a switch that is not ours; return what is switched to us next."""
         if got is not UNFIT:
             return forward(self.root, got)
         del live[self.root]
-        self.root = self.producer = self.yielder = replace(self.coro)
+        self.root = self.producer = self.yielder = replace(self)
         live[self.root] = self
-        adopt(self.root, self.consumer)
+        adopt(self.root, self.gp)
         return self.root.switch()
 
     def settle(self) -> None:
@@ -260,22 +254,19 @@ class Puller(State):
             # as in Go; we wait for the consumer in its place.
             parked, self.producer = self.producer, self.current()
             if parked is self.producer:
-                parked = self.consumer.parent or self.consumer
+                parked = self.gp.parent or self.gp
             else:
                 self.order = bool
             parked.switch()
 
     def finish(self) -> Any:
         """Let go of everything; return what seq returned, or raise what it raised."""
-        coro = self.coro
-        error = coro.error
-        self.returned = error is None and coro.gp is None
-        self.result = coro.result
+        error = self.error
+        self.returned = error is None and self.gp is None
         if error:
             error = self.judge(error)
         self.forget()
-        coro.error = None  # its traceback and the coro are a cycle
-        coroleft(coro)
+        coroleft(self)
         if self.foreign:
             foreign = WrongThreadError(self.foreign)
             error = chain(error, foreign) if error else foreign
@@ -289,32 +280,33 @@ class Puller(State):
         """Return what seq's *error* is to its consumer, if anything."""
         if isinstance(error, StopIteration):
             stop = error
-            error = RuntimeError(f"{self.name}: {self.describe()} raised StopIteration")
+            error = RuntimeError(f"{self.name}: {self.label} raised StopIteration")
             error.__cause__ = error.__context__ = stop
         return None if self.done and self.is_exit(error) else error
 
     def forget(self) -> None:
         """Note that it is over, and let go of seq and of every cycle."""
-        if not self.label:
-            self.label = getattr(self.seq, "__qualname__", None) or self.describe()
         self.done = self.ended = True
-        self.loop, self.resume = ended, over
+        self.loop = ended
         self.__iter__ = self.__next__ = over
-        self.consumer = self.producer = self.yielder = None
-        root = self.root
-        self.seq = self.coro = self.root = None
-        live.pop(root, None)
+        live.pop(self.root, None)
+        self.f = self.arg = self.error = self.gp = None
+        self.root = self.producer = self.yielder = None
 
     def expect(self) -> None:
-        """Have the next call look around, and sweep: this is in another thread."""
-        if self.yield_next:
-            self.look()
-        elif not self.ended:
-            self.loop, self.resume, self.__next__ = ended, over, self.again
+        """Have the next call on either side look around, and sweep.
+
+        This is in another thread than that call, which may be under way by now.
+        """
+        self.look()
+        try:
+            self.loop.close()
+        except (ValueError, AttributeError):  # it runs; it is over
+            pass
 
     def orphan(self, why: str) -> None:
         """Refuse for ever, with the reason: values may be lost."""
-        text = f"{self.name}: {self.describe()} was stopped, because {why}"
+        text = f"{self.name}: {self.label} was stopped, because {why}"
         self.loop = iter(partial(end_in_error, text), None)
         self.__next__ = self.loop.__next__
 
@@ -324,9 +316,8 @@ class Puller(State):
         Either the consumer *waited* for seq, or its value was just there: it is
         lost, as a generator's would be.
         """
-        if self.abandoned and self.coro.gp is not None:
+        if self.abandoned and self.gp is not None:
             # On threads we do not wait (contract 21), nor will seq's end wake us.
-            self.coro.gp = None
             parked = self.producer
             self.forget()
             if not waited:
@@ -336,7 +327,7 @@ class Puller(State):
         self.abandoned = False
         if self.root.dead:
             self.producer = self.root
-        elif waited and self.coro.gp is not None and self.coro.f is None:
+        elif waited and self.gp is not None and self.f is None:
             # seq waits in a switch that is not ours, and is not to yield again.
             self.done = True
             self.__iter__ = over
@@ -376,13 +367,13 @@ class Puller(State):
             return None
         if left:
             sweep()
-        if self.coro is None or self.coro.f:
+        if self.f is not None:
             self.forget()  # seq was never called
             return None
         while not self.ended:
             if self.__next__ == self.refuse:
                 return None if self.done else self.refuse("stop")
-            if self.current() is not self.consumer:
+            if self.current() is not self.gp:
                 self.check_thread("stop")
             try:
                 # Once is enough, unless a signal's exception came before the order.
@@ -422,6 +413,9 @@ class Serial:
 
     def __iter__(self) -> Iterator[Any]:
         return self
+
+    def close(self) -> None:
+        self.loop.close()
 
     def __next__(self) -> Any:
         assert self.p.lock is not None

@@ -25,7 +25,7 @@ ended = iter(())
 over = ended.__next__
 
 
-class State:
+class State(Coro):
     """What the consumer and the producer of one pull share: what is, and what is refused.
 
     Its `__next__` is a slot, and says at any time what asking for the next value
@@ -35,8 +35,8 @@ class State:
     so that nothing but C runs between two values, where a signal's exception would
     end the iteration.
 
-    Invariants: `coro` is None until seq is started, and again after the end.
-    `coro.gp` is the consumer, and None as soon as seq has ended. `done` says
+    Invariants: `root` is None until seq is started, and again after the end. While
+    it is not, `gp` is the consumer, and None as soon as seq has ended. `done` says
     that no value will come any more, `ended` that seq has been left, too.
     """
 
@@ -44,19 +44,14 @@ class State:
         "__iter__",
         "__next__",
         "abandoned",
-        "coro",
         "done",
         "ended",
-        "engine",
         "exits",
         "foreign",
         "label",
         "name",
-        "pairs",
-        "result",
         "returned",
         "root",
-        "seq",
         "thread",
         "told",
     )
@@ -67,15 +62,12 @@ class State:
     __next__: Callable[[], Any]
 
     def __init__(
-        self, name: str, seq: Callable[..., object], engine: str, pairs: bool, label: str
+        self, name: str, seq: Callable[..., object], engine: str, label: str
     ) -> None:
         check_seq(name, seq)
+        super().__init__(seq, None, greenlet if engine == "greenlet" else find_engine(name, engine))
         self.name: str = name
-        self.engine: Any = greenlet if engine == "greenlet" else find_engine(name, engine)
-        self.seq: Callable[..., object] | None = seq
-        self.pairs: bool = pairs  # seq's yield_ takes two values
-        self.label: str = label  # seq's name, if not its own, or once seq is let go
-        self.coro: Coro | Any = None
+        self.label: str = label or seq_name(seq)
         self.root: Any = None  # the coroutine on which seq was started, ...
         self.thread: int = 0  # ... and the thread
         self.done: bool = False
@@ -85,19 +77,18 @@ class State:
         self.told: bool = False  # yield_ has answered False
         self.exits: int = 0  # and has then raised PullExit that often
         self.foreign: str = ""  # what to tell the consumer of a foreign thread's yield_
-        self.result: Any = None
 
     def accept(self, wanted: bool) -> bool:
         """Tell whether a `yield_` that comes late, or from elsewhere, may go on.
 
         The slow part of `yield_`: answers False itself, raises what `yield_` does.
         """
-        if self.ended and not self.abandoned:
+        if (self.ended or self.gp is None) and not self.abandoned:
             return False
         if self.engine is greenlet and get_ident() != self.thread:
             self.foreign = (
                 f"{self.name}: yield_ called in {thread_name(get_ident())}, but"
-                f" {self.describe()} was started in {thread_name(self.thread)}; pass"
+                f" {self.label} was started in {thread_name(self.thread)}; pass"
                 ' engine="thread" for an API that calls back from other threads'
             )
             raise WrongThreadError(self.foreign)
@@ -105,7 +96,7 @@ class State:
             if wanted:
                 return True
             raise PullError(
-                f"{self.name}: yield_ called again before next; {self.describe()} is"
+                f"{self.name}: yield_ called again before next; {self.label} is"
                 " suspended in its last call of it: only the producer may call yield_"
             )
         if calls:
@@ -139,17 +130,17 @@ class State:
         if self.done:
             raise StopIteration
         self.check_thread(call)
-        raise called_again(self.name, call, self.describe())
+        raise called_again(self.name, call, self.label)
 
     def check_thread(self, call: str) -> None:
         """Refuse *call* in a thread where greenlet cannot serve it (contract 11)."""
-        if self.engine is greenlet and self.coro and get_ident() != self.thread:
+        if self.engine is greenlet and self.root is not None and get_ident() != self.thread:
             raise self.wrong_thread(call, thread_name(self.thread))
 
     def wrong_thread(self, call: str, owner: str) -> WrongThreadError:
         return WrongThreadError(
             f"{self.name}: {call} called in {thread_name(get_ident())}, but"
-            f" {self.describe()} was started in {owner} and cannot change threads;"
+            f" {self.label} was started in {owner} and cannot change threads;"
             ' call it there, or pass engine="thread"'
         )
 
@@ -157,13 +148,9 @@ class State:
         """One word: unstarted, suspended, running or finished."""
         if self.ended:
             return "finished"
-        if self.coro is None:
+        if self.root is None:
             return "unstarted"
         return "running" if self.__next__ == self.refuse else "suspended"
-
-    def describe(self) -> str:
-        """Name seq."""
-        return self.label or seq_name(self.seq)
 
     def frame(self) -> FrameType | None:
         """Return the frame in which seq is suspended, or None."""

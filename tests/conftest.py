@@ -27,7 +27,7 @@ def count_coroutines() -> int:
     A coro on which somebody is blocked stands for one: its own, or who waits for
     it. What gc lists includes those that only a suspended frame refers to.
     """
-    return sum(1 for o in gc.get_objects() if type(o) is Coro and o.gp is not None)
+    return sum(1 for o in gc.get_objects() if isinstance(o, Coro) and o.gp is not None)
 
 
 @pytest.fixture(params=ENGINES)

@@ -32,11 +32,10 @@ def check(p: Puller) -> None:
     assert p.returned or p.result is None
     assert p.told or not p.exits
     assert p.exits <= EXITS
-    assert (p.seq is None) == p.ended
-    assert p.label or p.seq
-    assert (p.coro is None) == (p.root is None)
+    assert p.label
+    assert p.arg is None if p.ended else p.arg
     assert p.thread != 0 or p.root is None
-    assert (live.get(p.root) is p) == (p.coro is not None)
+    assert (live.get(p.root) is p) == (p.root is not None)
     {
         "unstarted": check_unstarted,
         "suspended": check_suspended,
@@ -49,7 +48,8 @@ def check_unstarted(p: Puller) -> None:
     assert p.thread == p.exits == 0
     assert p.done is p.told is p.abandoned is False
     assert not p.foreign
-    assert p.consumer is p.producer is p.yielder is p.order is None
+    assert p.gp is p.producer is p.yielder is p.order is None
+    assert p.f
     check_loop(p)
 
 
@@ -78,8 +78,7 @@ def check_running(p: Puller) -> None:
 
 def check_finished(p: Puller) -> None:
     """It holds nothing, and only the end is left; or a refusal, for ever."""
-    assert p.consumer is p.producer is p.yielder is None
-    assert p.resume is over
+    assert p.f is p.gp is p.root is p.producer is p.yielder is p.error is None
     if p.loop is ended:
         assert p.__next__ is over
     else:
@@ -92,17 +91,14 @@ def check_loop(p: Puller) -> None:
     assert p.__iter__() is p
     loop = getattr(p.loop, "loop", p.loop)
     assert p.__next__ == (p.again if getattr(loop, "gi_frame", None) is None else p.loop.__next__)
-    assert p.resume == p.loop.__next__
 
 
 def check_coro(p: Puller) -> None:
     """seq was called; who asked last is blocked on the coro, and is the parent."""
-    assert p.coro.f is None
-    assert p.coro.engine is p.engine
-    assert (p.coro.free is None) == (p.engine is not greenlet)
-    assert p.coro.error is p.coro.result is None
-    assert p.coro.gp is p.consumer
-    assert p.root.parent is p.consumer
+    assert p.f is None
+    assert (p.free is None) == (p.engine is not greenlet)
+    assert p.error is p.result is None
+    assert p.root.parent is p.gp
 
 
 def check_registries() -> None:

@@ -25,6 +25,7 @@ from elsewhere import error_in_thread, run_script
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from producers import api, countdown, deaf, failing, logged
+from strikes import Strike, strike_at
 
 import pullit
 from pullit import (
@@ -1471,25 +1472,6 @@ def test_lockstep_takes_iterators_that_read_ahead(engine: Engine) -> None:
 # Signals.
 
 
-class Strike(Exception):  # noqa: N818
-    """What a signal's handler raises."""
-
-
-def strike_at(k: int, struck: Log) -> Callable[..., None]:
-    """Return a profile function that raises Strike where the *k*-th signal could strike.
-
-    Python looks for signals at the beginning of a call, and after one of a C function.
-    """
-    places = itertools.count(1)
-
-    def profile(frame: Any, event: str, arg: object) -> None:
-        if event in ("call", "c_return") and next(places) == k:
-            struck.append((frame.f_code.co_name, event))
-            raise Strike
-
-    return profile
-
-
 def plain(yield_: Callable[[int], Any], missed: Log) -> None:
     for n in range(5):
         if not yield_(n):
@@ -1575,6 +1557,31 @@ def test_a_strike_while_iteration_begins_does_not_end_it_in_silence(n: int) -> N
             over = True  # it struck the producer, after the first value
         assert it.done, (k, struck)
         assert over or got == [0, 1, 2, 3, 4], (k, struck)
+        if not struck:
+            break
+    assert k > 20
+
+
+@pytest.mark.parametrize("n", [0, 2])
+def test_06_wherever_a_signal_strikes_an_error_of_seq_is_no_return(n: int) -> None:
+    """Whichever of the two errors the consumer gets: there is no result."""
+    for k in itertools.count(1):
+        struck: Log = []
+        it = iterate(failing(KeyError("boom"), 1, 2, 3), read_ahead=n)
+        try:
+            sys.setprofile(strike_at(k, struck))
+            try:
+                list(it)
+            finally:
+                sys.setprofile(None)
+        except (KeyError, Strike):
+            pass
+        try:
+            it.close()
+        except (KeyError, Strike):
+            pass
+        with pytest.raises(PullError, match="no result"):
+            it.result
         if not struck:
             break
     assert k > 20

@@ -374,7 +374,7 @@ class Pulls(RuleBasedStateMachine):
     def check(self) -> None:
         check_all(twins.p for twins in self.open)
         for twins in self.open:
-            assert (twins.p.coro is not None) == (twins.started and not twins.model.ended)
+            assert (twins.p.root is not None) == (twins.started and not twins.model.ended)
         assert left == [twins.p for twins in self.left]
 
     def teardown(self) -> None:

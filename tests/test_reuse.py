@@ -23,6 +23,7 @@ import greenlet
 import pytest
 from elsewhere import in_thread, run_script
 from producers import countdown, deaf, failing
+from strikes import Strike, strike_at
 
 import pullit
 from pullit import PullError, PullIterator, Seq, from_callback, generator, iterate, iterate2
@@ -1009,10 +1010,6 @@ def test_one_that_is_replaced_may_be_closed_or_fail() -> None:
 # Signals, exit.
 
 
-class Strike(Exception):  # noqa: N818
-    """What a signal's handler raises."""
-
-
 @pytest.mark.parametrize("n", [0, 2])
 @pytest.mark.parametrize("depth", [0, 40])
 @apart
@@ -1021,12 +1018,8 @@ def test_wherever_a_signal_strikes_later_pulls_are_served(depth: int, n: int) ->
     hook = sys.unraisablehook
     sys.unraisablehook = lambda args: None
 
-    def profile(frame: Any, event: str, arg: object) -> None:
-        if event in ("call", "c_return") and next(places) == k:
-            raise Strike
-
     def consume() -> None:
-        sys.setprofile(profile)
+        sys.setprofile(strike_at(k, struck))
         try:
             list(iterate(countdown, read_ahead=n))
         finally:
@@ -1036,14 +1029,13 @@ def test_wherever_a_signal_strikes_later_pulls_are_served(depth: int, n: int) ->
     try:
         for k in itertools.count(1):
             park(2)
-            places = itertools.count(1)
+            struck: list[object] = []
             try:
                 in_sort_keys(depth, consume)
             except Strike:
                 pass
-            else:
-                if next(places) <= k:
-                    break
+            if not struck:
+                break
             assert served()
             assert len(set(parked())) == len(parked()) <= 4
         assert k > 20
