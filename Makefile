@@ -14,9 +14,9 @@ PIP := $(RUN) -m pip --disable-pip-version-check --quiet
 demo: $(VENV)/installed
 	$(RUN) examples/demo.py
 
-# The package's docstrings, the README and docs/ are tests too; the tests are not.
+# Each block of code in the pages and docstrings is a test too; docs/blocks.py sees to it.
 test: $(VENV)/group-test $(VENV)/group-real
-	$(RUN) -m pytest --doctest-modules --doctest-glob='*.md' pullit README.md docs
+	$(RUN) -m pytest -p docs.blocks pullit docs *.md
 	$(RUN) -m pytest
 
 lint: $(VENV)/group-lint

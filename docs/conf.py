@@ -1,8 +1,5 @@
 """How `make docs` builds this folder. It is written to be read on GitHub too."""
 
-import re
-from typing import Any
-
 import pullit
 
 project = "pullit"
@@ -32,12 +29,3 @@ html_title = "pullit"
 html_static_path = ["static"]
 html_css_files = ["pullit.css"]
 html_copy_source = html_show_sourcelink = False  # the sources are in the repository
-
-
-def trim(app: object, page: str, source: list[str]) -> None:
-    """Take away the blank line that ends the output of an example, for doctest's sake."""
-    source[0] = re.sub(r"\n\n```\n", "\n```\n", source[0])
-
-
-def setup(app: Any) -> None:
-    app.connect("source-read", trim)
