@@ -618,6 +618,24 @@ def select(
     return run
 
 
+def test_sqlite3_cannot_be_walked_so_on_a_thread(db: sqlite3.Connection) -> None:
+    """As the README says: it is refused, or whoever else uses the connection waits for it."""
+    run = select(db, "select f(n) from t order by n")
+    with pytest.raises(sqlite3.ProgrammingError, match="in that same thread"):
+        next(iterate(from_callback(run), engine="thread"))
+    with closing(sqlite3.connect(":memory:", check_same_thread=False)) as db:
+        fill(db)
+        seq = from_callback(select(db, "select f(n) from t order by n"))
+        with iterate(seq, engine="thread") as it:
+            next(it)
+            query = Thread(target=lambda: db.execute("select 2").fetchone())
+            query.start()
+            query.join(0.1)
+            assert query.is_alive()
+            assert list(it) == [1, 2, 3, 4]
+        query.join()
+
+
 ERROR = "user-defined function raised exception"
 
 
