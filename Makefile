@@ -54,7 +54,9 @@ release: $(VENV)/group-release
 	$(BUILD) --outdir dist .
 	umask 077; git ls-files -z | tar -c --null -T - | tar -xm --no-same-permissions -C build/again
 	umask 077; $(BUILD) --outdir build/again/dist build/again
-	for file in $$(ls dist); do cmp dist/$$file build/again/dist/$$file || exit 1; done
+	for file in $$(ls dist); do cmp dist/$$file build/again/dist/$$file || { \
+	    echo 'pullit: two builds differ; are there files that git does not know? See git status' >&2; \
+	    exit 1; }; done
 	sha256sum dist/*
 	$(RUN) -m twine check --strict dist/*
 	$(RUN) -m check_wheel_contents --toplevel pullit --package pullit dist/*.whl
