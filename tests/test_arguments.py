@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import inspect
 import pickle
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from functools import partial
 from typing import Any, get_type_hints
 
 import pytest
+from elsewhere import run_script
 from producers import countdown
 
 import pullit
@@ -212,6 +211,17 @@ def test_a_generator_reports_misuse_by_its_name() -> None:
         next(it)
 
 
+def test_a_generator_may_be_made_of_what_is_no_plain_function() -> None:
+    """Of anything that can be called, though its parameters are not known."""
+
+    class Countdown:
+        def __call__(self, yield_: Callable[[int], Any], start: int) -> None:
+            for n in range(start, 0, -1):
+                yield_(n)
+
+    assert list(pullit.generator(Countdown())(3)) == [3, 2, 1]
+
+
 @pytest.mark.parametrize("first", ["self", "cls"])
 def test_a_generator_is_not_made_of_a_method(first: str) -> None:
     """Its first parameter would not be yield_; the message says what to do."""
@@ -232,8 +242,13 @@ def test_importing_pullit_imports_nothing_heavy() -> None:
     """typing_extensions is for type checkers; the others are slow, too."""
     heavy = ["typing_extensions", "inspect", "asyncio", "logging", "concurrent.futures"]
     code = f"import sys, pullit; print([name for name in {heavy} if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
+    assert run_script(code) == "[]\n"
+
+
+def test_dir_lists_what_is_imported_later_too() -> None:
+    """For completion, and for help; of another interpreter, which has asked for nothing yet."""
+    code = "import pullit; assert set(pullit.__all__) <= set(dir(pullit))"
+    assert run_script(code) == ""
 
 
 def test_public_names_show_themselves_as_pullits() -> None:

@@ -481,6 +481,37 @@ def test_10_next_may_come_from_different_greenlets() -> None:
     assert got == [3, 2, 1, "end"]
 
 
+def test_07_20_a_greenlet_that_the_producer_made_may_not_ask() -> None:
+    """It would wait for its own parent, by which it is run."""
+    greenlets: list[greenlet.greenlet] = []
+    errors: list[PullError] = []
+    main = greenlet.getcurrent()
+
+    def ask() -> None:
+        try:
+            next(it)
+        except PullError as e:
+            errors.append(e)
+        main.switch()
+
+    def producer(yield_: Callable[[int], Any]) -> None:
+        greenlets.append(greenlet.greenlet(ask))
+        yield_(1)
+        yield_(2)
+
+    it = pullit.iterate(producer)
+    assert next(it) == 1
+    greenlets[0].switch()
+    name = "test_07_20_a_greenlet_that_the_producer_made_may_not_ask.<locals>.producer"
+    assert [str(e) for e in errors] == [
+        f"pullit.iterate: next called in a greenlet that {name} has started;"
+        " call it outside of the producer"
+    ]
+    assert list(it) == [2]
+    errors.clear()
+    greenlets.pop().throw()
+
+
 def test_10_an_error_goes_to_the_last_caller() -> None:
     """Not to the greenlet that started seq."""
     it = pullit.iterate(failing(KeyError("boom"), 1))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextvars import ContextVar
 
+import greenlet
 import pytest
 from greenlet import GreenletExit
 
@@ -235,6 +236,28 @@ def test_f_runs_in_a_copy_of_the_context(engine: Engine) -> None:
     coroswitch(c)
     color.reset(token)
     assert seen == ["red", "green"]
+
+
+def test_a_switch_that_is_not_ours_goes_to_the_consumers_parent() -> None:
+    """What it answers comes back to f, and so does what it raises."""
+    seen: list[object] = []
+
+    def f(_: object) -> None:
+        me = greenlet.getcurrent()
+        assert me.parent
+        seen.append(me.parent.switch("asked"))
+        try:
+            me.parent.switch("asked again")
+        except KeyError as e:
+            seen.append(e)
+
+    consumer = greenlet.greenlet(lambda: coroswitch(newcoro(f)))
+    error = KeyError("boom")
+    assert consumer.switch() == "asked"
+    assert consumer.switch("answer") == "asked again"
+    consumer.throw(error)
+    assert consumer.dead
+    assert seen == ["answer", error]
 
 
 def test_coros_nest(engine: Engine, coroutines: Callable[[], int]) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import Any, NoReturn
 
 import pytest
 from elsewhere import run_script
+from strikes import Strike
 
 import pullit
 from pullit import PullError, WrongThreadError
@@ -128,6 +131,47 @@ def test_21_a_signal_interrupts_a_waiting_next_at_once() -> None:
         )
         == "<pullit.PullIterator of producer, finished> True [] True\n[False, 'exit']\n[1]\n"
     )
+
+
+def test_21_what_an_interrupted_producer_raises_goes_to_the_threads_hook(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """There is nobody else who waits for it; PullExit is no error."""
+    told: list[tuple[object, object]] = []
+    monkeypatch.setattr(
+        threading, "excepthook", lambda args: told.append((args.exc_value, args.thread))
+    )
+
+    def interrupt(*_: object) -> NoReturn:
+        raise Strike
+
+    def producer(yield_: Callable[[int], Any], ending: Callable[[], object]) -> None:
+        yield_(1)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+        go_on.wait()
+        yield_(2)
+        ending()
+
+    error = KeyError("boom")
+
+    def fail() -> NoReturn:
+        raise error
+
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    try:
+        for ending in (lambda: None, fail):
+            go_on = threading.Event()
+            it = pullit.iterate(partial(producer, ending=ending), engine="thread")
+            next(it)
+            threads = [t for t in threading.enumerate() if t.name == "pullit"]
+            with pytest.raises(Strike):
+                next(it)
+            assert it.done
+            go_on.set()
+            threads[0].join()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert told == [(error, threads[0])]
 
 
 def test_a_storm_of_signals_leaves_each_pull_usable_or_finished() -> None:
