@@ -29,6 +29,8 @@ left: list[Puller] = []
 
 def drop(p: Puller) -> None:
     """Stop *p*, because nobody can ask for its values any more."""
+    if sys.is_finalizing():
+        return  # no other thread will ever run: to wait for one would be to hang
     try:
         stop(p)
     except OrderError as e:
@@ -138,11 +140,7 @@ def stop_all() -> None:
     """
     for p in reversed(list(live.values())):
         if p.engine is not greenlet or p.thread == get_ident():
-            try:
-                drop(p)
-            except BaseException:
-                sys.excepthook(*sys.exc_info())
-    live.clear()
+            Dropped(p)
     threads.free.parked.clear()
 
 

@@ -736,3 +736,43 @@ def test_14_at_exit_daemon_threads_do_no_harm(options: list[str]) -> None:
         print("made")
         """
     assert run_script(script, *options) == "made\n"
+
+
+def test_14_an_error_at_exit_goes_to_the_unraisable_hook(engine: Engine) -> None:
+    """And the others are stopped all the same."""
+    script = f"""
+        import sys
+        import pullit
+
+        def producer(name):
+            def seq(yield_):
+                try:
+                    yield_(1)
+                finally:
+                    print(name)
+                    sys.exit(name)
+            return seq
+
+        sys.unraisablehook = lambda args: print(repr(args.exc_value))
+        its = [pullit.iterate(producer(name), engine={engine!r}) for name in "ab"]
+        for it in its:
+            next(it)
+        """
+    assert run_script(script) == "b\nSystemExit('b')\na\nSystemExit('a')\n"
+
+
+def test_14_what_an_exit_handler_starts_after_ours_does_not_hang(engine: Engine) -> None:
+    """It is collected when no other thread can run any more, nor any greenlet."""
+    script = f"""
+        import atexit, contextlib
+
+        def late():
+            holder = [pullit.iterate(lambda yield_: yield_(1), engine={engine!r})]
+            holder.append(holder)
+            with contextlib.suppress(RuntimeError):  # 3.12 starts no thread any more
+                next(holder[0])
+
+        atexit.register(late)  # the last to be registered, ours, runs first
+        import pullit
+        """
+    assert run_script(script) == ""
