@@ -95,7 +95,8 @@ class Dropped:
 def stop_thread(free: Free) -> None:
     """Stop the pulls of a thread that ends, newest first."""
     for p in reversed(list(live.values())):
-        if p.free is free:
+        # In another thread this is a forked child, which has not that one; see fork.
+        if p.free is free and p.thread == get_ident():
             Dropped(p)
             if p.ended:
                 p.orphan(
@@ -108,9 +109,9 @@ at_thread_end.append(stop_thread)
 
 
 def fork() -> None:
-    """End the thread engine's pulls in a child process, which has none of its threads."""
+    """End, in a child process, the pulls whose threads it has not."""
     for p in list(live.values()):
-        if p.engine is not greenlet:
+        if p.engine is not greenlet or p.thread != get_ident():
             p.forget()
             p.orphan("a fork does not copy the thread that it runs in; start another one")
 

@@ -194,6 +194,53 @@ def test_14_a_forked_child_is_refused_the_threads_of_its_parent(ending: str) -> 
     )
 
 
+@pytest.mark.parametrize("options", [[], ["-X", "dev", "-W", "error::ResourceWarning"]])
+def test_14_a_forked_child_is_refused_the_greenlets_of_other_threads(options: list[str]) -> None:
+    """It has not got those threads either; their pulls can be closed, and nothing is heard."""
+    assert (
+        run_script(
+            """
+        import os, threading, warnings
+        import pullit
+
+        warnings.filterwarnings("ignore", category=DeprecationWarning)  # of forks beside threads
+
+        def producer(yield_):
+            try:
+                yield_(1)
+            finally:
+                print("end", flush=True)
+
+        it = pullit.iterate(producer)
+        made, forked = threading.Event(), threading.Event()
+
+        def run():
+            next(it)
+            made.set()
+            forked.wait()
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        made.wait()
+        pid = os.fork()
+        if not pid:
+            it.close()
+            try:
+                next(it)
+            except pullit.WrongThreadError as e:
+                print(e, flush=True)
+        else:
+            print("child ended with", os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
+            forked.set()
+            thread.join()
+        """,
+            *options,
+        )
+        == "pullit.iterate: producer was stopped, because a fork does not copy the thread that it"
+        " runs in; start another one\nchild ended with 0\nend\n"
+    )
+
+
 def test_a_forked_child_may_start_pulls_on_threads_of_its_own() -> None:
     """Only those that the parent has started lack their threads."""
     assert (
