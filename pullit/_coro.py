@@ -223,7 +223,8 @@ def corostart(work: Work, *_: object) -> object:
     what the engine then passes to that one.
     """
     c = work.coro()
-    assert c is not None
+    if c is None or c.f is None:  # a signal's exception has struck who started this thread
+        return SWITCHED
     free, me, got = c.free, 0, SWITCHED
     if free and work.depth < SHALLOW:
         me = id(greenlet.getcurrent())

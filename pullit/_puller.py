@@ -320,7 +320,7 @@ class Puller(State):
             # On threads we do not wait (contract 21), nor will seq's end wake us.
             parked = self.producer
             self.forget()
-            if not waited:
+            if parked.waits or not waited:  # seq has yielded, or was not yet resumed
                 self.order = self.say_stop
                 parked.wake(())
             return

@@ -20,7 +20,7 @@ local = threading.local()
 class greenlet:  # noqa: N801  the engine's interface has the greenlet module's names
     """A coroutine that runs in a thread of its own, started by the first switch."""
 
-    __slots__ = ("dead", "gr_context", "lock", "message", "parent", "run", "thread")
+    __slots__ = ("dead", "gr_context", "lock", "message", "parent", "run", "thread", "waits")
 
     def __init__(self, run: Callable[..., Any] | None = None) -> None:
         self.run = run
@@ -33,6 +33,7 @@ class greenlet:  # noqa: N801  the engine's interface has the greenlet module's 
         self.lock = threading.Lock()
         self.lock.acquire()
         self.message: tuple[Any, threading.Thread | None] | None = None
+        self.waits = False  # for one, or is about to
 
     def switch(self, value: Any = ()) -> Any:
         """Run this coroutine, and wait until another switches back with a value.
@@ -43,11 +44,12 @@ class greenlet:  # noqa: N801  the engine's interface has the greenlet module's 
         switch.
         """
         me = getcurrent()
-        self.wake(value)
+        me.waits = True
         try:
+            self.wake(value)
             me.lock.acquire()
         except BaseException:
-            local.current = greenlet()
+            del local.current
             raise
         assert me.message is not None
         value, ended = me.message
@@ -66,6 +68,7 @@ class greenlet:  # noqa: N801  the engine's interface has the greenlet module's 
             self.thread.start()
         else:
             self.message = value, ended
+            self.waits = False
             self.lock.release()
 
     def main(self, run: Callable[..., Any]) -> None:

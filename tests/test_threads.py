@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
+import sys
 import threading
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NoReturn
 
 import pytest
 from elsewhere import run_script
-from strikes import Strike
+from producers import countdown
+from strikes import Strike, strike_at
 
 import pullit
-from pullit import PullError, WrongThreadError
+from pullit import PullError, WrongThreadError, _threads
 
 
 def calls_back_elsewhere(yield_: Callable[[int], Any], log: list[object]) -> None:
@@ -142,12 +146,15 @@ def test_21_what_an_interrupted_producer_raises_goes_to_the_threads_hook(
         threading, "excepthook", lambda args: told.append((args.exc_value, args.thread))
     )
 
-    def interrupt(*_: object) -> NoReturn:
-        raise Strike
+    def interrupt(*_: object) -> None:
+        if not struck.is_set():
+            struck.set()
+            raise Strike
 
     def producer(yield_: Callable[[int], Any], ending: Callable[[], object]) -> None:
         yield_(1)
-        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+        while not struck.wait(0.001):  # a signal that comes just before the waiting is missed
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
         go_on.wait()
         yield_(2)
         ending()
@@ -160,7 +167,7 @@ def test_21_what_an_interrupted_producer_raises_goes_to_the_threads_hook(
     before = signal.signal(signal.SIGUSR1, interrupt)
     try:
         for ending in (lambda: None, fail):
-            go_on = threading.Event()
+            go_on, struck = threading.Event(), threading.Event()
             it = pullit.iterate(partial(producer, ending=ending), engine="thread")
             next(it)
             threads = [t for t in threading.enumerate() if t.name == "pullit"]
@@ -172,6 +179,78 @@ def test_21_what_an_interrupted_producer_raises_goes_to_the_threads_hook(
     finally:
         signal.signal(signal.SIGUSR1, before)
     assert told == [(error, threads[0])]
+
+
+@pytest.mark.parametrize("how", [list, lambda it: it.close(), lambda it: it.send(True)])
+def test_21_wherever_a_signal_strikes_the_producer_ends(how: Callable[[Any], object]) -> None:
+    """Also if it had not yet been resumed; and later pulls are served."""
+
+    def producer(yield_: Callable[[int], Any]) -> None:
+        threads.append(threading.current_thread())
+        countdown(yield_)
+
+    threads: list[threading.Thread] = []
+    for k in itertools.count(1):
+        it = pullit.iterate(producer, engine="thread")
+        next(it)
+        struck: list[object] = []
+        sys.setprofile(strike_at(k, struck))
+        try:
+            how(it)
+        except Strike:
+            pass
+        finally:
+            sys.setprofile(None)
+        it.close()
+        threads[-1].join(10)
+        assert not threads[-1].is_alive()
+        assert list(pullit.iterate(countdown, engine="thread")) == [3, 2, 1]
+        if not struck:
+            break
+    assert k > 10
+
+
+def test_21_an_answer_that_comes_too_late_is_not_taken_for_a_later_one() -> None:
+    """The signal strikes when the producer is woken, and nobody waits for it yet."""
+    me = _threads.getcurrent()
+
+    def profile(frame: Any, event: str, arg: Any) -> None:
+        if event == "c_return" and arg.__name__ == "release":
+            sys.setprofile(None)
+            while me.message is None:
+                time.sleep(0)  # let the producer answer
+            raise Strike
+
+    it = pullit.iterate(countdown, engine="thread")
+    next(it)
+    sys.setprofile(profile)
+    with pytest.raises(Strike):
+        next(it)
+    assert list(it) == []
+    assert list(pullit.iterate(countdown, engine="thread")) == [3, 2, 1]
+
+
+def test_21_a_thread_that_nobody_waits_for_any_more_runs_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The signal strikes while it is being started; it ends, and without an error."""
+
+    def profile(frame: Any, event: str, arg: Any) -> None:
+        if event == "call" and frame.f_code.co_name == "wait":
+            sys.setprofile(None)
+            raise Strike
+
+    log: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", log.append)
+    before = set(threading.enumerate())
+    it = pullit.iterate(log.append, engine="thread")
+    sys.setprofile(profile)
+    with pytest.raises(Strike):
+        next(it)
+    while set(threading.enumerate()) - before:
+        time.sleep(0)  # it cannot be joined before it has begun
+    assert list(it) == []
+    assert log == []
 
 
 def test_a_storm_of_signals_leaves_each_pull_usable_or_finished() -> None:
