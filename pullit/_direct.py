@@ -105,16 +105,19 @@ class Direct:
                 caller = getcurrent()
             self.__next__ = refuse
             try:
-                if advance is None:
-                    advance = self.begin()
-                value = advance()
+                try:
+                    if advance is None:
+                        advance = self.begin()
+                    value = advance()
+                finally:
+                    # Before any call, in which a signal's handler could raise.
+                    self.__next__ = resume
             except StopIteration:
                 break
             except BaseException as e:
                 advance = caller = None  # which the traceback would keep
                 self.end(e)
                 raise
-            self.__next__ = resume
             yield value
             value = None  # the consumer's alone
         self.end(None)

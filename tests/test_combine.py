@@ -16,7 +16,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Generator, Iterator
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager, closing, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias
@@ -934,3 +934,39 @@ def test_from_iterable_of_none_is_refused(wrong: Any) -> None:
     assert str(raised.value) == (
         f"pullit.from_iterable: expected an iterable, not {type(wrong).__name__} {wrong}"
     )
+
+
+class Strike(Exception):  # noqa: N818
+    """What a signal's handler raises."""
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_wherever_a_signal_strikes_it_can_be_used_or_is_over(fails: bool) -> None:
+    """Also when it is about to end, of itself or by an error."""
+
+    def profile(frame: Any, event: str, arg: object) -> None:
+        if event in ("call", "c_return") and next(places) == k:
+            raise Strike
+
+    hook = sys.unraisablehook
+    sys.unraisablehook = lambda args: None
+    try:
+        for k in itertools.count(1):
+            it = pullit.zip([1, 2, 3, 4], failing(BoomError(), 2) if fails else countdown)
+            places = itertools.count(1)
+            sys.setprofile(profile)
+            try:
+                list(it)
+            except (Strike, BoomError):
+                pass
+            finally:
+                sys.setprofile(None)
+            assert "running" not in repr(it)
+            with suppress(BoomError):
+                it.close()
+            assert "finished" in repr(it)
+            if next(places) <= k:
+                break
+        assert k > 10
+    finally:
+        sys.unraisablehook = hook
