@@ -176,7 +176,10 @@ class Puller(State):
                     # No call, in which a signal's handler could raise, or another
                     # thread run, comes before these.
                     caller = yielder = producer = None
-                    self.abandoned = self.lock is not None
+                    self.abandoned = self.lock is not None and self.gp is not None
+                    if self.abandoned:
+                        # On threads we do not wait (contract 21), nor will seq's end wake us.
+                        self.gp, self.done = None, True
                     waited = self.yielder is not None and self.yielder is not YIELDED
                     self.yielder = None
                     self.__next__ = self.again
@@ -262,7 +265,7 @@ class Puller(State):
     def finish(self) -> Any:
         """Let go of everything; return what seq returned, or raise what it raised."""
         error = self.error
-        self.returned = error is None and self.gp is None
+        self.returned = error is None and self.gp is None and not self.abandoned
         if error:
             error = self.judge(error)
         self.forget()
@@ -316,15 +319,13 @@ class Puller(State):
         Either the consumer *waited* for seq, or its value was just there: it is
         lost, as a generator's would be.
         """
-        if self.abandoned and self.gp is not None:
-            # On threads we do not wait (contract 21), nor will seq's end wake us.
+        if self.abandoned:
             parked = self.producer
             self.forget()
             if parked.waits or not waited:  # seq has yielded, or was not yet resumed
                 self.order = self.say_stop
                 parked.wake(())
             return
-        self.abandoned = False
         if self.root.dead:
             self.producer = self.root
         elif waited and self.gp is not None and self.f is None:

@@ -230,6 +230,31 @@ def test_21_an_answer_that_comes_too_late_is_not_taken_for_a_later_one() -> None
     assert list(pullit.iterate(countdown, engine="thread")) == [3, 2, 1]
 
 
+def test_21_a_second_signal_while_the_first_is_handled_does_no_harm() -> None:
+    """The pull is over, though it could not yet be seen to."""
+
+    def profile(frame: Any, event: str, arg: Any) -> None:
+        if event == "c_return" and arg.__name__ == "release":
+            sys.setprofile(None)
+            sys.settrace(trace)
+            raise Strike("first")
+
+    def trace(frame: Any, event: str, arg: Any) -> None:
+        if frame.f_code.co_name == "interrupt":
+            sys.settrace(None)
+            raise Strike("second")
+
+    it = pullit.iterate(countdown, engine="thread")
+    next(it)
+    sys.setprofile(profile)
+    with pytest.raises(Strike, match="second"):
+        next(it)
+    assert list(it) == []
+    with pytest.raises(PullError, match="did not return"):
+        _ = it.result
+    assert list(pullit.iterate(countdown, engine="thread")) == [3, 2, 1]
+
+
 def test_21_a_thread_that_nobody_waits_for_any_more_runs_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
