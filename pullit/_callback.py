@@ -142,10 +142,17 @@ class CallbackSeq:
         running = Running(self, yield_)
         if self.interleave:
             return running.run()
-        with Guard(self.__qualname__) as guard:
-            running.guard = guard
+        guard = running.guard = Guard(self.__qualname__)
+        try:
+            guards.stack.append(guard)
             look_again(guard.coroutine)
             return running.run()
+        finally:
+            # No call of ours, in which a signal's handler could raise: a guard that was
+            # left behind would have those before it refused for ever.
+            if guard in guards.stack:
+                guards.stack.remove(guard)
+            guard.leave()
 
     def value(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Make one value of the arguments of a call."""

@@ -20,7 +20,7 @@ from pullit._native import local
 
 
 class Guard:
-    """A run of an API on a coroutine's stack. As a context manager, while it lasts."""
+    """A run of an API on a coroutine's stack, while it lasts."""
 
     __slots__ = ("coroutine", "dropped", "name")
 
@@ -29,12 +29,8 @@ class Guard:
         self.coroutine = getcurrent()
         self.dropped: list[Any] = []  # pulls to be stopped after this
 
-    def __enter__(self) -> Guard:
-        guards.stack.append(self)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        guards.stack.remove(self)
+    def leave(self) -> None:
+        """Stop what had to wait for the end of this."""
         while self.dropped:
             self.dropped.pop().drop()
 

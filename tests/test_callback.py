@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import itertools
+import sys
 import threading
 import weakref
 from collections.abc import Callable
@@ -494,3 +496,34 @@ def test_an_exit_of_a_foreign_pull_passes_through() -> None:
     next(it)
     it.close()
     assert ends == [True, "outer"]
+
+
+class Strike(Exception):  # noqa: N818
+    """What a signal's handler raises."""
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_17_wherever_a_signal_strikes_no_guard_stays_behind() -> None:
+    """Those that began before it can go on."""
+
+    def profile(frame: Any, event: str, arg: object) -> None:
+        if event in ("call", "c_return") and next(places) == k:
+            raise Strike
+
+    for k in itertools.count(1):
+        outer = iterate(from_callback(api(2, [])))
+        next(outer)
+        it = iterate(from_callback(api(2, [])))
+        places = itertools.count(1)
+        sys.setprofile(profile)
+        try:
+            list(it)
+        except Strike:
+            pass
+        finally:
+            sys.setprofile(None)
+        it.close()
+        assert list(outer) == [1]
+        if next(places) <= k:
+            break
+    assert k > 50
