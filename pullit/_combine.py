@@ -10,8 +10,7 @@ from reprlib import repr as short_repr
 from typing import Any, TypeAlias, TypeVar, overload
 
 from pullit._direct import Direct
-from pullit._errors import chain, raise_as_left
-from pullit._iterable import IterableSeq, is_fresh, is_iterable
+from pullit._iterable import IterableSeq, is_iterable, open_iterable
 from pullit._iterator import PullIterator, iterate, iterator
 from pullit._seq import check_seq, seq_name
 from pullit._types import Seq, T
@@ -43,40 +42,22 @@ def combine(
     for place, walk in enumerate(walks, 1):
         if not is_iterable(walk):
             check_seq(f"pullit.{name}", walk, f"argument {place}", KIND)
-    made: list[Any] = []  # iterators that are to be closed
 
-    def make() -> Iterator[Any]:
+    def make(made: list[Any]) -> Iterator[Any]:
         iterators: list[Iterator[Any]] = []
         for walk in walks:
             if isinstance(walk, IterableSeq):
                 walk = walk.iterable
-            iterators.append(iter(walk) if is_iterable(walk) else iterate(walk))
-            if is_fresh(iterators[-1], walk):
+            if is_iterable(walk):
+                iterators.append(open_iterable(walk, made))
+            else:
+                iterators.append(iterate(walk))
                 made.append(iterators[-1])
         return join(*iterators)
 
-    def close() -> None:
-        error: BaseException | None = None
-        while made:
-            try:
-                made.pop().close()
-            except BaseException as e:
-                error = chain(e, error) if error else e
-        try:
-            if error:
-                raise_as_left(error)
-        finally:
-            del error
-
     bound = not all(is_iterable(w) or isinstance(w, IterableSeq) for w in walks)
-    label = f"{name}({', '.join(map(walk_name, walks))})"
-    return iterator(Direct(f"pullit.{name}", label, make, close, bound))
-
-
-def walk_name(walk: Any) -> str:
-    if isinstance(walk, IterableSeq):
-        return walk.name()
-    return short_repr(walk) if isinstance(walk, str) else seq_name(walk)
+    names = [short_repr(walk) if isinstance(walk, str) else seq_name(walk) for walk in walks]
+    return iterator(Direct(f"pullit.{name}", f"{name}({', '.join(names)})", make, bound))
 
 
 @overload

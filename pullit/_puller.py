@@ -45,10 +45,8 @@ class Puller(State):
         "consumer",
         "current",
         "lock",
-        "loop",
         "order",
         "producer",
-        "resume",
         "yielder",
     )
 
@@ -74,8 +72,6 @@ class Puller(State):
         # Coroutines of one thread take turns; threads must be made to. An RLock,
         # because deliver holds it around the loop, which takes it too.
         self.lock: threading.RLock | None = None if self.engine is greenlet else threading.RLock()
-        self.loop: Any = ended
-        self.resume: Callable[[], Any] = over
         self.__iter__ = repeat(self).__next__
         self.__next__ = self.again
 
