@@ -49,7 +49,9 @@ def combine(
             check_seq(f"pullit.{name}", walk, f"argument {place}", KIND)
     names = [short_repr(walk) if isinstance(walk, str) else seq_name(walk) for walk in walks]
     label = f"{name}({', '.join(names)})"
-    sources = [walk.iterable if isinstance(walk, IterableSeq) else walk for walk in walks]
+    sources: list[Any] = [
+        walk.iterable if isinstance(walk, IterableSeq) else walk for walk in walks
+    ]
 
     def make(made: list[Any]) -> Iterator[Any]:
         iterators: list[Iterator[Any]] = []
