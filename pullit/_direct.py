@@ -23,7 +23,7 @@ class Direct(Source):
     push iterators, and with them belongs to the thread where they started.
     """
 
-    __slots__ = ("advance", "ahead", "made", "make")
+    __slots__ = ("__next__", "advance", "ahead", "made", "make")
 
     def __init__(
         self,

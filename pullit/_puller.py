@@ -42,6 +42,7 @@ class Puller(State):
     """
 
     __slots__ = (
+        "__next__",
         "consumer",
         "current",
         "lock",

@@ -31,13 +31,13 @@ class Source:
     Its `__next__` is a slot, and says at any time what asking for the next value
     runs: the loop while nothing has begun or all is suspended, `refuse` while a
     value is being made, `over` after the end. So the guards cost a right call
-    nothing, and ``for``, which asks from C, passes them too.
+    nothing, and ``for``, which asks from C, passes them too. Puller and Direct have
+    it themselves, because from C a base's slot costs more.
 
     `done` says that no value will come any more, `ended` that all has been left, too.
     """
 
     __slots__ = (
-        "__next__",
         "bound",
         "done",
         "ended",
@@ -113,7 +113,7 @@ class Source:
 
 
 class State(Source):
-    """What the consumer and the producer of one pull share: a Source.
+    """A Source that seq yields to: what its consumer and its producer share.
 
     Its `__iter__` is a slot as well, so that nothing but C runs between two values,
     where a signal's exception would end the iteration.
@@ -144,7 +144,7 @@ class State(Source):
     ) -> None:
         check_seq(name, seq)
         self.engine: Any = greenlet if engine == "greenlet" else find_engine(name, engine)
-        # seq's name, if not its own, or once seq is let go
+        # The label is seq's name, if not its own, or once seq is let go.
         super().__init__(name, label, self.engine is greenlet)
         self.seq: Callable[..., object] | None = seq
         self.pairs: bool = pairs  # seq's yield_ takes two values
