@@ -142,22 +142,19 @@ class CallbackSeq:
         running = Running(self, yield_)
         if self.interleave:
             return running.run()
-        guard = running.guard = Guard(self.__qualname__)
         try:
-            guards.stack.append(guard)
-            look_again(guard.coroutine)
+            guards.stack.append(running)
+            look_again(running.coroutine)
             return running.run()
         finally:
             # No call of ours, in which a signal's handler could raise: a guard that was
             # left behind would have those before it refused for ever.
-            if guard in guards.stack:
-                guards.stack.remove(guard)
-            guard.leave()
+            if running in guards.stack:
+                guards.stack.remove(running)
+            running.leave()
 
-    def value(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Make one value of the arguments of a call."""
-        if self.pack:
-            return self.pack(*args, **kwargs)
+    def value(self, *args: Any, **kwargs: Any) -> Any:
+        """Make one value of the arguments of a call, where there is no pack."""
         if kwargs:
             raise TypeError(
                 f"pullit.from_callback: {seq_name(self.run)} calls back with keyword"
@@ -167,23 +164,25 @@ class CallbackSeq:
         return args[0] if len(args) == 1 else args
 
 
-class Running:
+class Running(Guard):
     """A run of the API, and what its callback knows."""
 
-    __slots__ = ("ended", "error", "exits", "guard", "pulled", "seq", "stopped", "yield_")
+    __slots__ = ("ended", "errors", "exits", "pulled", "seq", "stopped", "yield_")
 
     def __init__(self, seq: CallbackSeq, yield_: Callable[[Any], Any]) -> None:
+        super().__init__(seq.__qualname__)
         self.seq = seq
         self.yield_ = yield_
-        self.guard: Guard | None = None
         self.stopped = False  # we were told to stop, ...
         self.pulled = False  # ... by a pull
         self.exits = 0  # PullExits raised where no pull counts them
-        self.error: BaseException | None = None  # the first of pack and reply
+        self.errors: list[BaseException] = []  # the first of pack and reply
         self.ended = False
 
     def callback(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """What the API calls, and waits in."""
+        if self.ended:
+            return False  # as yield_ answers after the end
         try:
             return self.answer(args, kwargs)
         finally:
@@ -192,13 +191,7 @@ class Running:
     def answer(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Yield the value of a call; return what the API gets, or raise it."""
         seq = self.seq
-        if self.ended:
-            return False  # as yield_ answers after the end
-        try:
-            value = seq.value(args, kwargs)
-        except BaseException as e:
-            self.note(e)
-            raise
+        value = self.make(seq.pack or seq.value, args, kwargs)
         try:
             answer, call = self.ask(value)
         except PullExit:
@@ -211,19 +204,21 @@ class Running:
             return self.stop(call.told or self.next_exit)
         if call.sent or not (answer is True or answer is None):
             return answer
-        try:
-            return seq.reply(*args, **kwargs) if seq.reply else None
-        except BaseException as e:
-            self.note(e)
-            raise
+        return self.make(seq.reply, args, kwargs) if seq.reply else None
 
-    def note(self, error: BaseException) -> None:
-        """Keep an error of pack or reply for the consumer: the API may swallow it.
+    def make(
+        self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        """Call pack or reply, and keep its error for the consumer: the API may swallow it.
 
         Not StopIteration, which is how some APIs want to be told something.
         """
-        if self.error is None and not isinstance(error, StopIteration):
-            self.error = error
+        try:
+            return function(*args, **kwargs)
+        except BaseException as e:
+            if not self.errors and not isinstance(e, StopIteration):
+                self.errors.append(e)
+            raise
 
     def ask(self, value: Any) -> tuple[Any, Call]:
         """Call yield_; return its answer, and by what it was resumed."""
@@ -262,11 +257,11 @@ class Running:
         it, and say so.
         """
         stack = guards.stack
-        if self.guard and self.guard in stack and stack[-1] is not self.guard:
+        if self in stack and stack[-1] is not self:
             later = stack[-1]
-            while stack[-1] is not self.guard and stack[-1].coroutine in live:
+            while stack[-1] is not self and stack[-1].coroutine in live:
                 live[stack[-1].coroutine].stop()
-            raise out_of_order("pullit.from_callback", self.guard, later)
+            raise out_of_order("pullit.from_callback", self, later)
 
     def run(self) -> object:
         """Run the API; what reports only that it was stopped is no error."""
@@ -278,10 +273,8 @@ class Running:
         try:
             result = self.seq.run(callback)
         except BaseException as e:
-            error, self.error = self.error, None  # its traceback and we are a cycle
-            if error and e is not error:
-                chain(e, error)
-            del error
+            if self.errors:
+                chain(e, self.errors.pop())
             if not self.stopped or not self.reports_stop(e):
                 raise
             if not self.pulled:
@@ -289,11 +282,8 @@ class Running:
             raise PullExit("pullit.from_callback: the API was stopped") from e
         finally:
             self.ended = True
-        error, self.error = self.error, None
-        try:
-            raise_if(error)
-        finally:
-            del error
+        if self.errors:
+            raise self.errors.pop()  # kept in no frame: its traceback and that were a cycle
         return result
 
     def reports_stop(self, error: BaseException) -> bool:

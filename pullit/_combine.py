@@ -7,27 +7,31 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from reprlib import repr as short_repr
-from typing import Any, TypeAlias, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 from pullit._direct import Direct
-from pullit._errors import chain, raise_as_left
-from pullit._iterable import IterableSeq, is_fresh, is_iterable
+from pullit._iterable import IterableSeq, is_iterable, open_iterable
 from pullit._iterator import PullIterator, iterate, iterator
 from pullit._seq import check_seq, seq_name
 from pullit._types import Seq, T
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    F = TypeVar("F", default=None)  # what fills in
+else:
+    from typing import TypeVar
 
 A = TypeVar("A")
 B = TypeVar("B")
 C = TypeVar("C")
 D = TypeVar("D")
 E = TypeVar("E")
-F = TypeVar("F")
 
 Walk: TypeAlias = Seq[T] | Iterable[T]
 """What the functions here take: a push iterator or an ordinary iterable."""
 
 MISSING = object()
-
 
 KIND = "a push iterator, a function that takes yield_, or an iterable"
 
@@ -43,40 +47,24 @@ def combine(
     for place, walk in enumerate(walks, 1):
         if not is_iterable(walk):
             check_seq(f"pullit.{name}", walk, f"argument {place}", KIND)
-    made: list[Any] = []  # iterators that are to be closed
+    names = [short_repr(walk) if isinstance(walk, str) else seq_name(walk) for walk in walks]
+    label = f"{name}({', '.join(names)})"
+    sources: list[Any] = [
+        walk.iterable if isinstance(walk, IterableSeq) else walk for walk in walks
+    ]
 
-    def make() -> Iterator[Any]:
+    def make(made: list[Any]) -> Iterator[Any]:
         iterators: list[Iterator[Any]] = []
-        for walk in walks:
-            if isinstance(walk, IterableSeq):
-                walk = walk.iterable
-            iterators.append(iter(walk) if is_iterable(walk) else iterate(walk))
-            if is_fresh(iterators[-1], walk):
+        for source in sources:
+            if is_iterable(source):
+                iterators.append(open_iterable(source, made))
+            else:
+                iterators.append(iterate(source))
                 made.append(iterators[-1])
         return join(*iterators)
 
-    def close() -> None:
-        error: BaseException | None = None
-        while made:
-            try:
-                made.pop().close()
-            except BaseException as e:
-                error = chain(e, error) if error else e
-        try:
-            if error:
-                raise_as_left(error)
-        finally:
-            del error
-
-    bound = not all(is_iterable(w) or isinstance(w, IterableSeq) for w in walks)
-    label = f"{name}({', '.join(map(walk_name, walks))})"
-    return iterator(Direct(f"pullit.{name}", label, make, close, bound))
-
-
-def walk_name(walk: Any) -> str:
-    if isinstance(walk, IterableSeq):
-        return walk.name()
-    return short_repr(walk) if isinstance(walk, str) else seq_name(walk)
+    bound = not all(map(is_iterable, sources))
+    return iterator(Direct(f"pullit.{name}", label, make, bound))
 
 
 @overload
@@ -137,34 +125,20 @@ def zip_longest(*, fillvalue: Any = ...) -> PullIterator[Any]: ...
 @overload
 def zip_longest(a: Walk[A], /, *, fillvalue: Any = ...) -> PullIterator[tuple[A]]: ...
 @overload
-def zip_longest(a: Walk[A], b: Walk[B], /) -> PullIterator[tuple[A | None, B | None]]: ...
-@overload
 def zip_longest(
-    a: Walk[A], b: Walk[B], /, *, fillvalue: F
+    a: Walk[A], b: Walk[B], /, *, fillvalue: F = ...
 ) -> PullIterator[tuple[A | F, B | F]]: ...
 @overload
 def zip_longest(
-    a: Walk[A], b: Walk[B], c: Walk[C], /
-) -> PullIterator[tuple[A | None, B | None, C | None]]: ...
-@overload
-def zip_longest(
-    a: Walk[A], b: Walk[B], c: Walk[C], /, *, fillvalue: F
+    a: Walk[A], b: Walk[B], c: Walk[C], /, *, fillvalue: F = ...
 ) -> PullIterator[tuple[A | F, B | F, C | F]]: ...
 @overload
 def zip_longest(
-    a: Walk[A], b: Walk[B], c: Walk[C], d: Walk[D], /
-) -> PullIterator[tuple[A | None, B | None, C | None, D | None]]: ...
-@overload
-def zip_longest(
-    a: Walk[A], b: Walk[B], c: Walk[C], d: Walk[D], /, *, fillvalue: F
+    a: Walk[A], b: Walk[B], c: Walk[C], d: Walk[D], /, *, fillvalue: F = ...
 ) -> PullIterator[tuple[A | F, B | F, C | F, D | F]]: ...
 @overload
 def zip_longest(
-    a: Walk[A], b: Walk[B], c: Walk[C], d: Walk[D], e: Walk[E], /
-) -> PullIterator[tuple[A | None, B | None, C | None, D | None, E | None]]: ...
-@overload
-def zip_longest(
-    a: Walk[A], b: Walk[B], c: Walk[C], d: Walk[D], e: Walk[E], /, *, fillvalue: F
+    a: Walk[A], b: Walk[B], c: Walk[C], d: Walk[D], e: Walk[E], /, *, fillvalue: F = ...
 ) -> PullIterator[tuple[A | F, B | F, C | F, D | F, E | F]]: ...
 @overload
 def zip_longest(

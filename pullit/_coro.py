@@ -225,6 +225,7 @@ def corostart(work: Work, *_: object) -> object:
     c = work.coro()
     if c is None or c.f is None:  # a signal's exception has struck who started this thread
         return SWITCHED
+    f: Any
     free, me, got = c.free, 0, SWITCHED
     if free and work.depth < SHALLOW:
         me = id(greenlet.getcurrent())
@@ -235,7 +236,7 @@ def corostart(work: Work, *_: object) -> object:
             try:
                 try:
                     f, c.f = c.f, None
-                    c.result = f(c.arg)  # type: ignore[misc]
+                    c.result = f(c.arg)
                 finally:
                     f = None
                     c.settle()

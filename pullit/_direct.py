@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
+from functools import partial
 from typing import Any
 
 from greenlet import getcurrent
 
-from pullit._errors import WrongThreadError, chain
-from pullit._iterable import IterableSeq
+from pullit._errors import chain, raise_as_left
+from pullit._iterable import IterableSeq, open_iterable
 from pullit._native import get_ident
-from pullit._seq import called_again, thread_name
-from pullit._state import ended, over
+from pullit._seq import seq_name
+from pullit._state import Source, ended, over
 
 
-class Direct:
+class Direct(Source):
     """A pull without a coroutine: an iterator in the place of seq.
 
-    To PullIterator it is what Puller is. *make* returns the iterator, when the
-    first value is asked for, and *close* lets go of it. *bound* says that it
-    pulls push iterators, and with them belongs to the thread where they started.
+    *make* returns the iterator, when the first value is asked for, and adds to the
+    list that it is given what is to be closed at the end. *bound* says that it pulls
+    push iterators, and with them belongs to the thread where they started.
     """
 
     __slots__ = (
@@ -27,11 +28,11 @@ class Direct:
         "advance",
         "ahead",
         "bound",
-        "close",
         "done",
         "ended",
         "label",
         "loop",
+        "made",
         "make",
         "name",
         "result",
@@ -40,35 +41,25 @@ class Direct:
         "thread",
     )
 
-    __next__: Callable[[], Any]
-    close: Callable[[], object]
-    done: bool
-    ended: bool
-    result: Any
-    resume: Callable[[], Any]
-    returned: bool
-
     def __init__(
         self,
         name: str,
         label: str,
-        make: Callable[[], Iterator[Any]],
-        close: Callable[[], object],
+        make: Callable[[list[Any]], Iterator[Any]],
         bound: bool,
         ahead: bool = False,
     ) -> None:
+        self.name, self.label, self.bound = name, label, bound
+        self.thread = 0
+        self.done = self.ended = False
+        self.returned: bool = False
+        self.result: Any = None  # an iterator has none
         self.ahead: bool = ahead  # asked to read ahead, for which there is no need
-        self.name: str = name
-        self.label: str = label
-        self.make: Callable[[], Iterator[Any]] | None = make
-        self.close = close
-        self.bound: bool = bound
+        self.make: Callable[[list[Any]], Iterator[Any]] | None = make
+        self.made: list[Any] = []
         self.advance: Callable[[], Any] | None = None  # the iterator's __next__, once made
         self.loop: Any = ended
-        self.thread: int = 0
         self.__next__ = self.resume = over  # until the first value is asked for
-        self.done = self.ended = self.returned = False
-        self.result = None  # an iterator has none
 
     def __iter__(self) -> Iterator[Any]:
         """Return self, good for more values; see Puller."""
@@ -80,15 +71,8 @@ class Direct:
 
     def renew(self) -> None:
         """Make a fresh loop: an exception has ended the last one, if there was one."""
-        self.leave_loop()
         self.loop = self.run_loop()
         self.resume = self.__next__ = self.loop.__next__
-
-    def leave_loop(self) -> None:
-        """Close the last loop: it holds its own `__next__`, a cycle."""
-        if self.loop is not ended:
-            self.loop.close()
-            self.loop = ended
 
     @property
     def yield_next(self) -> bool:
@@ -96,7 +80,7 @@ class Direct:
         return self.__next__ == self.refuse
 
     def run_loop(self) -> Generator[Any, None, None]:
-        refuse, resume, advance, bound = self.refuse, self.resume, self.advance, self.bound
+        refuse, advance, bound = self.refuse, self.advance, self.bound
         caller = None
         while True:
             if bound and getcurrent() is not caller:  # cheaper than to ask for the thread
@@ -110,8 +94,9 @@ class Direct:
                         advance = self.begin()
                     value = advance()
                 finally:
-                    # Before any call, in which a signal's handler could raise.
-                    self.__next__ = resume
+                    # Before any call, in which a signal's handler could raise. No variable
+                    # is used: the loop would keep itself.
+                    self.__next__ = self.resume
             except StopIteration:
                 break
             except BaseException as e:
@@ -126,33 +111,39 @@ class Direct:
         assert self.make is not None
         self.thread = get_ident()
         try:
-            self.advance = self.make().__next__
+            self.advance = self.make(self.made).__next__
         except StopIteration as e:
             raise RuntimeError(f"{self.name}: iter of {self.label} raised StopIteration") from e
         return self.advance
 
     def end(self, error: BaseException | None) -> None:
-        """Let go of everything. An error of that is raised, *error* among its contexts."""
+        """Let go of everything, closing what was made, newest first.
+
+        An error of that is raised, *error* and those before it among its contexts.
+        """
         self.done = True
-        self.__next__ = over
+        self.__next__ = self.refuse
+        failed = None
         try:
-            if self.advance is not None:
-                self.close()
-                self.returned = error is None
-        except BaseException as e:
-            if error is not None:
-                chain(e, error)
-            raise
-        finally:
+            while self.made:
+                try:
+                    self.made.pop().close()
+                except BaseException as e:
+                    failed = error = chain(e, error) if error else e
+            self.returned = error is None and self.advance is not None
             self.ended = True
             self.make = self.advance = None
-            self.close = self.resume = over
+            self.loop = ended
+            self.__next__ = self.resume = over
+            if failed:
+                raise_as_left(failed)
+        finally:
+            del error, failed
 
     def deliver(self, call: str, answer: Callable[[], Any]) -> Any:
         """What send and throw do. A false answer stops, as it does any push iterator."""
         if self.state() == "running":
             return self.refuse(call)
-        self.leave_loop()
         try:
             go_on = bool(answer())
         except StopIteration as e:
@@ -179,56 +170,18 @@ class Direct:
                 self.refuse("stop")
             return
         self.check_thread("stop")
-        self.leave_loop()
         self.end(None)
 
     def drop(self) -> None:
         if self.state() == "running":
             return
-        if self.is_elsewhere():  # the pulls that were made here are left to their thread
-            self.close = bool
-            self.leave_loop()
+        if self.is_elsewhere():
+            self.made.clear()  # the pulls that were made here are left to their thread
             self.end(None)
         else:
             self.stop()
 
-    def refuse(self, call: str = "next") -> Any:
-        """What a call for the next value runs while one is being made."""
-        if self.done:
-            raise StopIteration
-        self.check_thread(call)
-        raise called_again(self.name, call, self.label)
-
-    def is_elsewhere(self) -> bool:
-        return self.bound and self.advance is not None and get_ident() != self.thread
-
-    def check_thread(self, call: str) -> None:
-        """Refuse *call* in a thread where the pulls cannot be asked (contract 11)."""
-        if self.is_elsewhere():
-            raise WrongThreadError(
-                f"{self.name}: {call} called in {thread_name(get_ident())}, but {self.label}"
-                f" was started in {thread_name(self.thread)} and cannot change threads;"
-                " call it there"
-            )
-
-    def state(self) -> str:
-        """One word: unstarted, suspended, running or finished."""
-        if self.ended:
-            return "finished"
-        if self.done or self.__next__ == self.refuse:
-            return "running"
-        return "unstarted" if self.advance is None else "suspended"
-
-    def frame(self) -> None:
-        return None
-
 
 def direct(name: str, seq: IterableSeq, ahead: bool = False) -> Direct:
     """Return the pull of an iterable's Seq."""
-    made: list[Iterator[Any]] = []
-
-    def make() -> Iterator[Any]:
-        made.append(iter(seq.iterable))
-        return made[0]
-
-    return Direct(name, seq.name(), make, lambda: seq.close(made.pop()), False, ahead)
+    return Direct(name, seq_name(seq), partial(open_iterable, seq.iterable), False, ahead)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from reprlib import repr as short_repr
 from typing import Any
 
@@ -38,35 +38,30 @@ def is_iterable(value: object) -> bool:
     )
 
 
+def open_iterable(iterable: Any, made: list[Any]) -> Iterator[Any]:
+    """Return iter of *iterable*. If that has made a generator, add it to *made*, to be closed."""
+    iterator: Iterator[Any] = iter(iterable)
+    if iterator is not iterable and isinstance(iterator, Generator):
+        made.append(iterator)
+    return iterator
+
+
 class IterableSeq:
     """The Seq of an iterable."""
 
-    __slots__ = ("iterable",)
-
     def __init__(self, iterable: Iterable[Any]) -> None:
         self.iterable = iterable
+        self.__qualname__ = f"from_iterable({seq_name(iterable)})"
 
     def __call__(self, yield_: Callable[[Any], Any], /) -> None:
-        iterator = iter(self.iterable)
+        made: list[Any] = []
         try:
-            for value in iterator:
+            for value in open_iterable(self.iterable, made):
                 if not yield_(value):
                     return
         finally:
-            self.close(iterator)
-
-    def close(self, iterator: Any) -> None:
-        """Close *iterator*, of our making: a producer leaves nothing suspended behind."""
-        if is_fresh(iterator, self.iterable):
-            iterator.close()
-
-    def name(self) -> str:
-        return f"from_iterable({seq_name(self.iterable)})"
+            for iterator in made:  # a producer leaves nothing suspended behind
+                iterator.close()
 
     def __repr__(self) -> str:
         return f"pullit.from_iterable({short_repr(self.iterable)})"
-
-
-def is_fresh(iterator: Any, iterable: Any) -> bool:
-    """Tell whether *iterator* is a generator that iter has made, and we are to close."""
-    return iterator is not iterable and isinstance(iterator, Generator)

@@ -47,7 +47,7 @@ def stop(p: Puller) -> None:
         p.stop()
     elif p.root not in live or p.state() == "running":
         return
-    elif p.engine is greenlet and p.thread != get_ident():
+    elif p.is_elsewhere():
         leave(p)
         warnings.warn(
             f"{p.name}: the iterator over {p.label} was dropped in"

@@ -11,8 +11,6 @@ from typing import Any
 
 import greenlet
 
-from pullit._errors import PullError
-
 # inspect's CO_GENERATOR, and CO_COROUTINE with CO_ASYNC_GENERATOR; inspect takes
 # longer to import than all of pullit.
 GENERATOR, ASYNC = 0x20, 0x80 | 0x200
@@ -85,14 +83,6 @@ def seq_name(seq: Any) -> str:
     while isinstance(seq, partial):
         seq = seq.func
     return getattr(seq, "__qualname__", None) or f"{type(seq).__qualname__} object"
-
-
-def called_again(name: str, call: str, label: str) -> PullError:
-    """Return the refusal of *call* while the seq of that *label* runs (contracts 7, 21)."""
-    return PullError(
-        f"{name}: {call} called again before yield; {label} is running:"
-        f" do not call {call} from inside it, nor from two threads at once"
-    )
 
 
 def thread_name(ident: int) -> str:

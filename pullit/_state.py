@@ -14,7 +14,7 @@ from pullit._coro import Coro
 from pullit._errors import PullError, PullExit, WrongThreadError, causes, is_ours, raise_if
 from pullit._guard import calls, note_told
 from pullit._native import get_ident
-from pullit._seq import called_again, check_seq, find_engine, seq_name, thread_name
+from pullit._seq import check_seq, find_engine, seq_name, thread_name
 
 # How often a producer that goes on after it was told to stop gets PullExit,
 # before it is left to drain to its own end, as in Go.
@@ -25,25 +25,79 @@ ended = iter(())
 over = ended.__next__
 
 
-class State(Coro):
-    """What the consumer and the producer of one pull share: what is, and what is refused.
+class Source:
+    """What a PullIterator and a pull ask for values: how it stands, and what it refuses.
 
-    Its `__next__` is a slot, and says at any time what asking for the next value
-    runs: the loop while seq has not begun or is suspended, `refuse` while it
-    runs, `over` after the end. So the guards cost a right call nothing, and
-    ``for``, which asks from C, passes them too. Its `__iter__` is a slot as well,
-    so that nothing but C runs between two values, where a signal's exception would
-    end the iteration.
+    Its `__next__` is a slot, and says at any time what asking for the next value runs: the
+    loop while nothing has begun or all is suspended, `refuse` while a value is being
+    made, `over` after the end. So the guards cost a right call nothing, and ``for``,
+    which asks from C, passes them too.
+
+    `done` says that no value will come any more, `ended` that all has been left, too.
+    """
+
+    __slots__ = ()
+
+    ahead = False  # the producer may run ahead of its consumer
+    advice = ""  # to him who asks in a wrong thread, beside asking in the right one
+
+    __next__: Callable[[], Any]
+    bound: bool  # it belongs to the thread where it was started: ...
+    thread: int  # ... this one, or 0
+    done: bool
+    ended: bool
+    label: str  # names what gives the values
+    name: str  # of the public function that has made it
+
+    def refuse(self, call: str = "next") -> Any:
+        """What a call for the next value runs while one is being made (contracts 7, 21)."""
+        if self.done:
+            raise StopIteration
+        self.check_thread(call)
+        raise PullError(
+            f"{self.name}: {call} called again before yield; {self.label} is running:"
+            f" do not call {call} from inside it, nor from two threads at once"
+        )
+
+    def check_thread(self, call: str) -> None:
+        """Refuse *call* in a thread where it cannot be served (contract 11)."""
+        if self.is_elsewhere():
+            raise WrongThreadError(
+                f"{self.name}: {call} called in {thread_name(get_ident())}, but {self.label}"
+                f" was started in {thread_name(self.thread)} and cannot change threads;"
+                f" call it there{self.advice}"
+            )
+
+    def is_elsewhere(self) -> bool:
+        return self.bound and self.thread not in (0, get_ident())
+
+    def state(self) -> str:
+        """One word: unstarted, suspended, running or finished."""
+        if self.ended:
+            return "finished"
+        if self.__next__ == self.refuse:
+            return "running"
+        return "suspended" if self.thread else "unstarted"
+
+    def frame(self) -> FrameType | None:
+        """Return the frame in which the producer is suspended, or None."""
+        return None
+
+
+class State(Source, Coro):
+    """A Source that seq yields to: what its consumer and its producer share.
+
+    Its `__iter__` is a slot as well, so that nothing but C runs between two values,
+    where a signal's exception would end the iteration.
 
     Invariants: `root` is None until seq is started, and again after the end. While
-    it is not, `gp` is the consumer, and None as soon as seq has ended. `done` says
-    that no value will come any more, `ended` that seq has been left, too.
+    it is not, `gp` is the consumer, and None as soon as seq has ended.
     """
 
     __slots__ = (
         "__iter__",
-        "__next__",
         "abandoned",
+        "bound",
         "done",
         "ended",
         "exits",
@@ -56,22 +110,19 @@ class State(Coro):
         "told",
     )
 
-    ahead = False  # seq may run ahead of its consumer
+    advice = ', or pass engine="thread"'
 
     __iter__: Callable[[], Iterator[Any]]
-    __next__: Callable[[], Any]
 
-    def __init__(
-        self, name: str, seq: Callable[..., object], engine: str, label: str
-    ) -> None:
+    def __init__(self, name: str, seq: Callable[..., object], engine: str, label: str) -> None:
         check_seq(name, seq)
         super().__init__(seq, None, greenlet if engine == "greenlet" else find_engine(name, engine))
-        self.name: str = name
-        self.label: str = label or seq_name(seq)
+        self.name = name
+        self.label = label or seq_name(seq)
+        self.bound = self.engine is greenlet
         self.root: Any = None  # the coroutine on which seq was started, ...
-        self.thread: int = 0  # ... and the thread
-        self.done: bool = False
-        self.ended: bool = False
+        self.thread = 0  # ... and the thread
+        self.done = self.ended = False
         self.returned: bool = False
         self.abandoned: bool = False  # nobody waits for seq's end, on the thread engine
         self.told: bool = False  # yield_ has answered False
@@ -124,33 +175,6 @@ class State(Coro):
     def is_exit(self, error: BaseException | None) -> bool:
         """Tell whether *error* is such a PullExit, or was raised from one."""
         return any(isinstance(e, PullExit) and e.puller in (self, None) for e in causes(error))
-
-    def refuse(self, call: str = "next") -> Any:
-        """What a call for the next value runs while seq does."""
-        if self.done:
-            raise StopIteration
-        self.check_thread(call)
-        raise called_again(self.name, call, self.label)
-
-    def check_thread(self, call: str) -> None:
-        """Refuse *call* in a thread where greenlet cannot serve it (contract 11)."""
-        if self.engine is greenlet and self.root is not None and get_ident() != self.thread:
-            raise self.wrong_thread(call, thread_name(self.thread))
-
-    def wrong_thread(self, call: str, owner: str) -> WrongThreadError:
-        return WrongThreadError(
-            f"{self.name}: {call} called in {thread_name(get_ident())}, but"
-            f" {self.label} was started in {owner} and cannot change threads;"
-            ' call it there, or pass engine="thread"'
-        )
-
-    def state(self) -> str:
-        """One word: unstarted, suspended, running or finished."""
-        if self.ended:
-            return "finished"
-        if self.root is None:
-            return "unstarted"
-        return "running" if self.__next__ == self.refuse else "suspended"
 
     def frame(self) -> FrameType | None:
         """Return the frame in which seq is suspended, or None."""

@@ -1581,7 +1581,7 @@ def test_06_wherever_a_signal_strikes_an_error_of_seq_is_no_return(n: int) -> No
         except (KeyError, Strike):
             pass
         with pytest.raises(PullError, match="no result"):
-            it.result
+            assert it.result
         if not struck:
             break
     assert k > 20

@@ -1018,8 +1018,8 @@ def test_wherever_a_signal_strikes_later_pulls_are_served(depth: int, n: int) ->
     hook = sys.unraisablehook
     sys.unraisablehook = lambda args: None
 
-    def consume() -> None:
-        sys.setprofile(strike_at(k, struck))
+    def consume(profile: Callable[..., None]) -> None:
+        sys.setprofile(profile)
         try:
             list(iterate(countdown, read_ahead=n))
         finally:
@@ -1031,7 +1031,7 @@ def test_wherever_a_signal_strikes_later_pulls_are_served(depth: int, n: int) ->
             park(2)
             struck: list[object] = []
             try:
-                in_sort_keys(depth, consume)
+                in_sort_keys(depth, functools.partial(consume, strike_at(k, struck)))
             except Strike:
                 pass
             if not struck:
