@@ -28,6 +28,25 @@ from pullit._types import Engine
 T = TypeVar("T")
 
 
+def test_nothing_of_a_pull_has_a_dict(engine: Engine) -> None:
+    """It would take more memory than the rest. In a thread, which makes what each has anew."""
+
+    def have_one() -> dict[str, bool]:
+        it = pullit.iterate(countdown, engine=engine)
+        ahead = pullit.iterate(countdown, read_ahead=2, engine=engine)
+        pull = pullit.pull(countdown, engine=engine)
+        pull2 = pullit.pull2(lambda yield_: yield_("one", 1), engine=engine)
+        for ask in it.__next__, ahead.__next__, pull.next, pull2.next:
+            ask()
+        ours = [o for o in gc.get_objects() if type(o).__module__.startswith("pullit.")]
+        return {type(o).__qualname__: hasattr(o, "__dict__") for o in [*ours, it, pull, pull2]}
+
+    every = ["Ahead", "Coro", "Owner", "Pull", "Pull2", "PullIterator", "Puller", "Work"]
+    every += ["Free", "ThreadEnd"] if engine == "greenlet" else ["Serial", "greenlet"]
+    found = in_thread(have_one)
+    assert {name: found[name] for name in every} == dict.fromkeys(every, False)
+
+
 class Thing:
     """Something that a weak reference can watch."""
 

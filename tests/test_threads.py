@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+import signal
 import threading
+import time
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +15,9 @@ from elsewhere import run_script
 
 import pullit
 from pullit import PullError, WrongThreadError
+from pullit._coro import coroswitch, newcoro
+from pullit._seq import find_engine
+from pullit._threads import getcurrent
 
 
 def calls_back_elsewhere(yield_: Callable[[int], Any], log: list[object]) -> None:
@@ -88,6 +95,47 @@ def test_18_with_the_thread_engine_it_works() -> None:
     assert log == []
 
 
+def test_21_its_thread_is_gone_when_the_pull_is() -> None:
+    """To the last: here, the end of what the thread has for itself."""
+    log: list[str] = []
+    looked = threading.Event()
+    own = threading.local()
+
+    class Last:
+        def __del__(self) -> None:
+            looked.wait(0.02)
+            log.append("thread gone")
+
+    def producer(yield_: Callable[[int], Any]) -> None:
+        own.last = Last()
+
+    assert list(pullit.iterate(producer, engine="thread")) == []
+    log.append("pull gone")
+    looked.set()
+    assert log == ["thread gone", "pull gone"]
+
+
+def test_21_nobody_keeps_its_thread() -> None:
+    """Nor does the last message to who waited for its end."""
+    seen: list[weakref.ref[threading.Thread]] = []
+
+    def producer(yield_: Callable[[int], Any]) -> None:
+        seen.append(weakref.ref(threading.current_thread()))
+
+    assert list(pullit.iterate(producer, engine="thread")) == []
+    gc.collect()
+    assert seen[0]() is None
+
+
+def test_an_ended_coroutine_of_the_thread_engine_is_dead() -> None:
+    """As a greenlet is."""
+    c = newcoro(lambda _: None, engine=find_engine("test", "thread"))
+    coroutine = c.gp
+    assert not coroutine.dead
+    coroswitch(c)
+    assert coroutine.dead
+
+
 def test_21_a_signal_interrupts_a_waiting_next_at_once() -> None:
     """The pull is over, and the producer is told to stop at its next yield_."""
     assert (
@@ -128,6 +176,34 @@ def test_21_a_signal_interrupts_a_waiting_next_at_once() -> None:
         )
         == "<pullit.PullIterator of producer, finished> True [] True\n[False, 'exit']\n[1]\n"
     )
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_21_a_value_that_comes_with_the_signal_is_not_taken_for_a_later_one(first: bool) -> None:
+    """It was sent to who waited in that next, be it the first, and now nobody does."""
+    answers: list[object] = []
+
+    def interrupt(*_: object) -> None:
+        while not hasattr(getcurrent(), "message"):  # the value
+            time.sleep(0)
+        raise KeyboardInterrupt
+
+    def producer(yield_: Callable[[str], Any]) -> None:
+        if not first:
+            yield_("first")
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+        answers.append(yield_("lost"))
+
+    previous = signal.signal(signal.SIGUSR1, interrupt)
+    try:
+        it = pullit.iterate(producer, engine="thread")
+        with pytest.raises(KeyboardInterrupt):
+            assert next(it) == "first"
+            next(it)
+    finally:
+        signal.signal(signal.SIGUSR1, previous)
+    assert list(pullit.iterate(lambda yield_: yield_("later"), engine="thread")) == ["later"]
+    assert (list(it), answers) == ([], [False])
 
 
 def test_a_storm_of_signals_leaves_each_pull_usable_or_finished() -> None:

@@ -61,10 +61,15 @@ LIBRARY = [
     mutators.UnaryOperationMutator,
 ]
 
+# What a shell runs in the background ignores Ctrl-C, and so would the tests of that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 # Read when we begin, so that it does no harm to edit them meanwhile.
 SOURCES = {path.name: path.read_text() for path in Path("pullit").glob("*.py")}
 SURVIVORS = Path(__file__).with_name("survivors.toml").read_text()
-EXPLAINED = {key for entry in tomllib.loads(SURVIVORS)["survivors"] for key in entry["mutants"]}
+EXPLAINED = {
+    key.strip() for entry in tomllib.loads(SURVIVORS)["survivors"] for key in entry["mutants"]
+}
 
 
 def mutations(*, config: Any, parsed_ast: ast.Module, **_: object) -> list[FileMutation]:
@@ -210,7 +215,7 @@ def report(*, echo: Any, testing_results: TestingResults, **_: object) -> None:
         parts = ", ".join(f"{n} {reason}" for reason, n in counts.most_common())
         echo(f"{module}: {counts.total()} mutants: {parts}; {seconds[module]:.0f} s of tests")
     for key in survivors:
-        echo(f"    '''{key}''',")
+        echo(f"    '''{key} ''',")
     stale = {key for key in EXPLAINED if module_of(key) in figures} - mutants
     if stale:
         raise PoodleTestingFailedError("survivors.toml explains what is no mutant:", *stale)
