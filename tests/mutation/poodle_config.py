@@ -86,9 +86,12 @@ class OnlyWhatRuns(ast.NodeTransformer):
     """Drop what has no effect, or only on the text of a message: that, tests compare."""
 
     def visit_If(self, node: ast.If) -> Any:
-        if ast.unparse(node.test) == "TYPE_CHECKING":
-            return [self.visit(n) for n in node.orelse]
+        if is_given(node.test):
+            return [self.visit(n) for n in branch(node)]
         return self.generic_visit(node)
+
+    def visit_IfExp(self, node: ast.IfExp) -> Any:
+        return self.visit(branch(node)) if is_given(node.test) else self.generic_visit(node)
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> Any:
         if "overload" in map(ast.unparse, node.decorator_list):
@@ -116,6 +119,17 @@ class OnlyWhatRuns(ast.NodeTransformer):
 
     def visit_JoinedStr(self, node: ast.JoinedStr) -> Any:
         return ast.copy_location(ast.Constant(""), node)
+
+
+def is_given(test: ast.expr) -> bool:
+    """Tell whether what runs here has decided *test*."""
+    return ast.unparse(test).startswith(("TYPE_CHECKING", "sys.version_info"))
+
+
+def branch(node: Any) -> Any:
+    """Return the part of *node* that runs here."""
+    given = {"TYPE_CHECKING": False, "sys": sys}
+    return node.body if eval(ast.unparse(node.test), given) else node.orelse
 
 
 def mutate(node: Any) -> Iterator[FileMutation]:
@@ -152,8 +166,13 @@ def describe(mutant: Mutant) -> str:
         if isinstance(n, ast.FunctionDef | ast.ClassDef)
         and n.lineno <= first <= (n.end_lineno or 0)
     ]
-    was, now = "\n".join(lines[first - 1 : last]), mutate_lines(mutant, lines)[first - 1]
-    return f"{'.'.join(where)}: {' '.join(was.split())} -> {' '.join(now.split())}"
+    was, now = lines[first - 1 : last], mutate_lines(mutant, lines)[first - 1].splitlines()
+    return f"{'.'.join(where)}: {squeeze(was)} -> {squeeze(now)}"
+
+
+def squeeze(lines: list[str]) -> str:
+    """Return *lines* as one, without comments."""
+    return " ".join(" ".join(line.partition("  #")[0].split()) for line in lines)
 
 
 def module_of(key: str) -> str:
