@@ -14,6 +14,7 @@ import pytest
 from producers import countdown
 
 import pullit
+from pullit import PullError
 from pullit._types import Engine
 
 MAKERS: dict[str, Callable[..., Any]] = {
@@ -103,6 +104,27 @@ def test_an_unknown_engine_is_a_value_error(name: str, engine: object) -> None:
     assert str(caught.value) == (
         f"pullit.{name}: unknown engine {engine!r}; there are 'greenlet' and 'thread'"
     )
+
+
+@pytest.mark.parametrize("name", ["pull", "iterate"])
+def test_an_unknown_engine_is_refused_even_where_none_is_needed(name: str) -> None:
+    """An iterable needs no coroutine."""
+    with pytest.raises(ValueError, match=rf"^pullit\.{name}: unknown engine 'fibers'"):
+        MAKERS[name](pullit.from_iterable([1]), engine="fibers")
+
+
+@pytest.mark.parametrize("n", [0, 1, 2])
+def test_an_iterable_is_as_strict_as_any_seq(n: int) -> None:
+    """Read ahead or not, for which there is no need: send tells."""
+    for seq in pullit.from_iterable([1, 2]), countdown:
+        it = pullit.iterate(seq, read_ahead=n)
+        next(it)
+        if n < 2:
+            assert it.send(True) == 2
+        else:
+            with pytest.raises(PullError, match="send on an iterator that reads ahead"):
+                it.send(True)
+        it.close()
 
 
 def test_anything_else_that_can_be_called_is_taken(engine: Engine) -> None:

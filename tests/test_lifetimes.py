@@ -220,6 +220,29 @@ def test_14_a_raised_error_keeps_nothing_once_it_is_handled(engine: Engine) -> N
         gc.enable()
 
 
+@pytest.mark.parametrize("started", [False, True])
+@pytest.mark.parametrize("by_class", [False, True])
+def test_14_what_is_thrown_is_in_no_cycle(engine: Engine, started: bool, by_class: bool) -> None:
+    """Once it is handled, it is gone, and with it all that its frames hold."""
+
+    class BoomError(Exception):
+        pass
+
+    def arguments() -> Any:
+        error = BoomError()
+        watches.append(weakref.ref(error))
+        return (BoomError, error) if by_class else (error,)
+
+    watches: list[weakref.ref[BoomError]] = []
+    it = pullit.iterate(countdown, engine=engine)
+    if started:
+        next(it)
+    with no_collection():
+        with pytest.raises(BoomError):
+            it.throw(*arguments())
+        assert watches[0]() is None
+
+
 def test_14_an_exit_that_is_swallowed_keeps_nothing(engine: Engine) -> None:
     """The PullExit that unwound the producer is gone with its frames."""
 
