@@ -6,6 +6,7 @@ import inspect
 import pickle
 import subprocess
 import sys
+import traceback
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from functools import partial
 from typing import Any, get_type_hints
@@ -157,16 +158,44 @@ def test_throw_takes_what_a_generators_does(engine: Engine) -> None:
             it.throw(*arguments)
     assert next(it) == 2
     it.close()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # throw with several arguments
+@pytest.mark.parametrize("started", [True, False])
+def test_throw_makes_of_its_arguments_what_a_generators_does(engine: Engine, started: bool) -> None:
+    """The same exception, or an equal one, with the traceback that is given below its own."""
+    error = ValueError("x")
+    try:
+        raise KeyError
+    except KeyError as e:
+        raised, given = e, e.__traceback__
     right: list[tuple[Any, ...]] = [
+        (error,),
+        (ValueError,),
+        (ValueError, None),
         (ValueError, "x"),
-        (ValueError("x"),),
-        (ValueError, ValueError("x")),
+        (ValueError, ("x", "y")),
+        (ValueError, error),
+        (Exception, error),
+        (error, None, given),
+        (ValueError, "x", given),
+        (raised,),
     ]
-    for arguments in right:
-        it = pullit.iterate(countdown, engine=engine)
-        next(it)
-        with pytest.raises(ValueError, match="^x$"):
+
+    def seen(it: Generator[Any, Any, Any], arguments: tuple[Any, ...]) -> list[Any]:
+        if started:
+            next(it)
+        error.__traceback__ = None
+        with pytest.raises(Exception) as caught:  # noqa: PT011  of any kind
             it.throw(*arguments)
+        lowest = traceback.extract_tb(caught.value.__traceback__)[-1]
+        is_given = lowest == traceback.extract_tb(given)[-1]
+        return [type(caught.value), caught.value.args, caught.value is error, is_given]
+
+    for arguments in right:
+        generator = (n for n in (1, 2))
+        it = pullit.iterate(countdown, engine=engine)
+        assert seen(generator, arguments) == seen(it, arguments), arguments
 
 
 # @generator

@@ -21,8 +21,9 @@ from producers import countdown, failing, logged
 
 import pullit
 from pullit import WrongThreadError
-from pullit._coro import threads
+from pullit._coro import newcoro, threads
 from pullit._lifetimes import left, live
+from pullit._seq import find_engine
 from pullit._types import Engine
 
 T = TypeVar("T")
@@ -38,8 +39,11 @@ def test_nothing_of_a_pull_has_a_dict(engine: Engine) -> None:
         pull2 = pullit.pull2(lambda yield_: yield_("one", 1), engine=engine)
         for ask in it.__next__, ahead.__next__, pull.next, pull2.next:
             ask()
+        coro = newcoro(print, engine=find_engine("test", engine))
         ours = [o for o in gc.get_objects() if type(o).__module__.startswith("pullit.")]
-        return {type(o).__qualname__: hasattr(o, "__dict__") for o in [*ours, it, pull, pull2]}
+        return {
+            type(o).__qualname__: hasattr(o, "__dict__") for o in [*ours, it, pull, pull2, coro]
+        }
 
     every = ["Ahead", "Coro", "Owner", "Pull", "Pull2", "PullIterator", "Puller", "Work"]
     every += ["Free", "ThreadEnd"] if engine == "greenlet" else ["Serial", "greenlet"]
