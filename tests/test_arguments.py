@@ -256,6 +256,8 @@ def test_a_generator_reports_misuse_by_its_name() -> None:
         pullit.generator(generates)
     with pytest.raises(ValueError, match=r"^pullit\.generator: unknown engine 'x'"):
         pullit.generator(engine="x")  # type: ignore[call-overload]
+    with pytest.raises(ValueError, match=r"^pullit\.generator: read_ahead"):
+        pullit.generator(read_ahead=-1)
     with pytest.raises(TypeError, match="takes no positional argument; its first parameter must"):
         pullit.generator(lambda: None)  # type: ignore[arg-type, misc]
     it = leaves()  # type: ignore[call-arg]

@@ -104,6 +104,12 @@ def test_14_one_that_is_not_started_is_dropped_in_silence(engine: Engine) -> Non
     assert log == []
 
 
+def test_14_one_that_is_half_made_is_dropped_in_silence(heard: list[Any]) -> None:
+    """A signal's exception may come before it has what it iterates over."""
+    pullit.PullIterator.from_iterable([])  # type: ignore[attr-defined]
+    assert heard == []
+
+
 def test_14_nested_ones_are_stopped_too(engine: Engine) -> None:
     """Each when its holder, unwound, lets go of it."""
     log: list[object] = []
