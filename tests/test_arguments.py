@@ -237,6 +237,18 @@ def test_a_generator_takes_options(engine: Engine) -> None:
     assert list(echo("a", seq="b", engine="c")) == ["a", "b", "c"]
 
 
+def test_a_generator_may_be_made_of_anything_that_can_be_called() -> None:
+    """It need be no function, with code that could be looked at."""
+
+    class Repeat:
+        def __call__(self, yield_: Callable[[str], Any], text: str) -> None:
+            yield_(text)
+            yield_(text)
+
+    assert list(pullit.generator(Repeat())("a")) == ["a", "a"]
+    assert list(pullit.generator(partial(Repeat(), text="b"))()) == ["b", "b"]
+
+
 def test_a_generator_keeps_the_rest_of_its_function() -> None:
     """Name, docstring, signature and annotations; it is pickled by its name."""
     assert leaves.__name__ == "leaves"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextvars import ContextVar
 
+import greenlet
 import pytest
 from greenlet import GreenletExit
 
@@ -250,3 +251,20 @@ def test_coros_nest(engine: Engine, coroutines: Callable[[], int]) -> None:
 
     nest(3)
     assert counts == [0, 1, 2, 3, 3, 2, 1, 0]
+
+
+def test_15_none_from_somebody_elses_switch_is_passed_on() -> None:
+    """What a switch of ours brings cannot be taken for anything else."""
+    log: list[object] = []
+
+    def f(_: object) -> None:
+        parent = greenlet.getcurrent().parent
+        assert parent is not None
+        log.append(parent.switch(None))
+
+    consumer = greenlet.greenlet(lambda: coroswitch(newcoro(f)))
+    assert consumer.switch() is None
+    assert not consumer.dead
+    consumer.switch("answer")
+    assert consumer.dead
+    assert log == ["answer"]
