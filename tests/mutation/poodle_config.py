@@ -87,11 +87,15 @@ class OnlyWhatRuns(ast.NodeTransformer):
 
     def visit_If(self, node: ast.If) -> Any:
         if is_given(node.test):
-            return [self.visit(n) for n in branch(node)]
+            given = {"TYPE_CHECKING": False, "sys": sys}
+            runs = eval(ast.unparse(node.test), given)
+            return [self.visit(n) for n in (node.body if runs else node.orelse)]
         return self.generic_visit(node)
 
     def visit_IfExp(self, node: ast.IfExp) -> Any:
-        return self.visit(branch(node)) if is_given(node.test) else self.generic_visit(node)
+        if is_given(node.test):  # survivors.toml is to fit every version
+            return self.visit(ast.Tuple([node.body, node.orelse]))
+        return self.generic_visit(node)
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> Any:
         if "overload" in map(ast.unparse, node.decorator_list):
@@ -124,12 +128,6 @@ class OnlyWhatRuns(ast.NodeTransformer):
 def is_given(test: ast.expr) -> bool:
     """Tell whether what runs here has decided *test*."""
     return ast.unparse(test).startswith(("TYPE_CHECKING", "sys.version_info"))
-
-
-def branch(node: Any) -> Any:
-    """Return the part of *node* that runs here."""
-    given = {"TYPE_CHECKING": False, "sys": sys}
-    return node.body if eval(ast.unparse(node.test), given) else node.orelse
 
 
 def mutate(node: Any) -> Iterator[FileMutation]:
