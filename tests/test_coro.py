@@ -26,6 +26,14 @@ def test_newcoro_runs_nothing(engine: Engine) -> None:
     assert log == ["f"]
 
 
+def test_f_is_called_with_the_argument_or_none(engine: Engine) -> None:
+    """There is always one, for yield_."""
+    log: list[object] = []
+    coroswitch(newcoro(log.append, engine=find_engine("test", engine)))
+    coroswitch(newcoro(log.append, 1, find_engine("test", engine)))
+    assert log == [None, 1]
+
+
 def test_unswitched_coro_is_collected(engine: Engine, coroutines: Callable[[], int]) -> None:
     """A coro that is never switched to costs no thread and leaves nothing."""
     assert coroutines() == 0

@@ -344,6 +344,17 @@ def count_greenlets() -> int:
 
 
 @apart
+def test_the_first_pull_of_a_thread_may_be_in_any_greenlet() -> None:
+    """What a thread has for itself knows the main one nevertheless."""
+
+    def first() -> tuple[list[int], bool]:
+        main = greenlet.getcurrent()
+        inner = greenlet.greenlet(lambda: list(pullit.iterate(countdown)))
+        return greenlet.greenlet(inner.switch).switch(), threads.free.main is main
+
+    assert in_thread(first) == ([3, 2, 1], True)
+
+
 def test_threads_do_not_share() -> None:
     """Each has what it has parked itself."""
     mine = park(3)
