@@ -18,6 +18,7 @@ import tomllib
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,8 @@ def mutations(*, config: Any, parsed_ast: ast.Module, **_: object) -> list[FileM
     tree = OnlyWhatRuns().visit(parsed_ast)
     found = [m for node in ast.walk(tree) for m in mutate(node)]
     for mutator in LIBRARY:
-        found += mutator(config=config, echo=print).create_mutations(tree, file_lines=[])
+        # A copy, because some change it.
+        found += mutator(config=config, echo=print).create_mutations(deepcopy(tree), file_lines=[])
     places = {(m.lineno, m.col_offset, m.end_lineno, m.end_col_offset, m.text): m for m in found}
     return [places[place] for place in sorted(places)]
 
