@@ -252,7 +252,6 @@ def corostart(work: Work, *_: object) -> object:
             while c is None:  # that is once, unless somebody without work switches here
                 got = free.end.switch(got)
                 c = work.coro()
-            got = SWITCHED
             if c.gp._stack_saved > OVERLAP:
                 greenlet.getcurrent().parent = c.gp
                 return UNFIT
