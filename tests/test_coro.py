@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable
 from contextvars import ContextVar
 
@@ -276,3 +278,36 @@ def test_15_none_from_somebody_elses_switch_is_passed_on() -> None:
     consumer.switch("answer")
     assert consumer.dead
     assert log == ["answer"]
+
+
+def test_an_error_of_f_is_in_no_cycle(engine: Engine) -> None:
+    """Once it is handled, it is gone."""
+
+    class BoomError(Exception):
+        pass
+
+    def f(_: object) -> None:
+        error = BoomError()
+        watches.append(weakref.ref(error))
+        try:
+            raise error
+        finally:
+            del error
+
+    watches: list[weakref.ref[BoomError]] = []
+    gc.disable()
+    try:
+        with pytest.raises(BoomError):
+            coroswitch(newcoro(f, engine=find_engine("test", engine)))
+        assert watches[0]() is None
+    finally:
+        gc.enable()
+
+
+def test_who_was_woken_by_the_end_of_f_is_not_kept() -> None:
+    """Not by what is parked, either."""
+    consumer = greenlet.greenlet(lambda: coroswitch(newcoro(lambda _: None)))
+    consumer.switch()
+    watch = weakref.ref(consumer)
+    del consumer
+    assert watch() is None
