@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from contextvars import ContextVar
 
 import greenlet
@@ -311,3 +312,32 @@ def test_who_was_woken_by_the_end_of_f_is_not_kept() -> None:
     watch = weakref.ref(consumer)
     del consumer
     assert watch() is None
+
+
+def test_15_an_error_that_is_passed_on_is_in_no_cycle() -> None:
+    """Somebody else throws it into the consumer, for f."""
+
+    class BoomError(Exception):
+        pass
+
+    def f(_: object) -> None:
+        parent = greenlet.getcurrent().parent
+        assert parent is not None
+        with suppress(BoomError):
+            parent.switch()
+
+    def boom() -> BoomError:
+        error = BoomError()
+        watches.append(weakref.ref(error))
+        return error
+
+    watches: list[weakref.ref[BoomError]] = []
+    consumer = greenlet.greenlet(lambda: coroswitch(newcoro(f)))
+    gc.disable()
+    try:
+        consumer.switch()
+        consumer.throw(boom())
+        assert consumer.dead
+        assert watches[0]() is None
+    finally:
+        gc.enable()

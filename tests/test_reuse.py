@@ -549,6 +549,23 @@ def test_attributes_of_the_coroutine_do_not_last() -> None:
 
 
 @apart
+def test_15_a_providers_mark_goes_with_the_consumer_that_has_it() -> None:
+    """The next one may serve no switch of SQLAlchemy's."""
+
+    class Provider(greenlet.greenlet):
+        pass
+
+    def producer(yield_: Callable[[bool], Any]) -> None:
+        while yield_(getattr(greenlet.getcurrent(), PROVIDER, False)):
+            pass
+
+    setattr(Provider, PROVIDER, True)
+    it = iterate(producer)
+    assert Provider(it.__next__).switch() is True
+    assert next(it) is False
+    it.close()
+
+
 def test_15_a_providers_mark_does_not_last() -> None:
     """A consumer that serves SQLAlchemy's switches marks its own producers only."""
     marked: list[bool] = []

@@ -210,7 +210,7 @@ def run_tests(*, run_folder: Path, mutant: Mutant, echo: Any, **_: object) -> Mu
             process.wait()
         if code:
             text = output.read_text(errors="replace")
-            return MutantTrialResult(True, "fails" if code == 1 else "crashes", text[-2000:])
+            return MutantTrialResult(True, "fails" if code > 0 else "crashes", text[-2000:])
     if mutant.source_file:
         echo(f"SURVIVES {describe(mutant)}")
     return MutantTrialResult(False, MutantTrialResult.RC_NOT_FOUND)
