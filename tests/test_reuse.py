@@ -343,7 +343,6 @@ def count_greenlets() -> int:
 # Threads.
 
 
-@apart
 def test_the_first_pull_of_a_thread_may_be_in_any_greenlet() -> None:
     """What a thread has for itself knows the main one nevertheless."""
 
@@ -355,6 +354,7 @@ def test_the_first_pull_of_a_thread_may_be_in_any_greenlet() -> None:
     assert in_thread(first) == ([3, 2, 1], True)
 
 
+@apart
 def test_threads_do_not_share() -> None:
     """Each has what it has parked itself."""
     mine = park(3)
@@ -548,7 +548,6 @@ def test_attributes_of_the_coroutine_do_not_last() -> None:
     assert [watch() for watch in watches] == [None] * 3
 
 
-@apart
 def test_15_a_providers_mark_goes_with_the_consumer_that_has_it() -> None:
     """The next one may serve no switch of SQLAlchemy's."""
 
@@ -566,6 +565,7 @@ def test_15_a_providers_mark_goes_with_the_consumer_that_has_it() -> None:
     it.close()
 
 
+@apart
 def test_15_a_providers_mark_does_not_last() -> None:
     """A consumer that serves SQLAlchemy's switches marks its own producers only."""
     marked: list[bool] = []
