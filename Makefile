@@ -7,7 +7,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test lint types check-all bench docs soak release clean
+.PHONY: demo test lint types check-all bench docs soak mutants release clean
 # Two pips must not install into one environment at once.
 .NOTPARALLEL:
 
@@ -42,6 +42,12 @@ docs: $(VENV)/group-docs
 # A million pulls, and a look at the memory; a hundredth of it: make soak PART=0.01
 soak: $(VENV)/group-test
 	$(RUN) benchmarks/soak.py $(PART)
+
+# Each line of the core changed, in a copy, to see whether a test notices: an hour on two
+# cores. One file: make mutants MUTANTS='--only pullit/_pull.py'
+mutants: $(VENV)/group-mutants
+	rm -rf build/again # where release leaves a copy, which is none of it
+	PYTHONPATH=tests/mutation $(RUN) -m poodle.cli $(MUTANTS)
 
 # The wheel and the sdist, and what they must be like. Built once more, from a copy of what
 # git knows, under another umask, they are the same bytes: no file that merely lies about

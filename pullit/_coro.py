@@ -59,11 +59,12 @@ class Coro:
 
     __slots__ = ("__weakref__", "arg", "engine", "error", "f", "free", "gp", "result")
 
+    free: Free | None  # of the thread where its coroutine is, once one is blocked
+
     def __init__(self, f: Callable[[Any], object], arg: Any, engine: Any) -> None:
         self.f: Callable[[Any], object] | None = f  # None once it is called
         self.arg = arg
         self.engine: Any = engine
-        self.free: Free | None = None
         self.result: Any = None  # what f returned
         self.error: BaseException | None = None  # what f raised, not yet delivered
         # Who is blocked here; None until one is, and once f has ended. Go's name for it.
@@ -78,10 +79,11 @@ class Work:
 
     __slots__ = ("coro", "depth")
 
+    # The coro, weakly: a parked coroutine that held it, by which it is held, could
+    # never be collected.
+    coro: Callable[[], Coro | None]
+
     def __init__(self, depth: int) -> None:
-        # The coro, weakly: a parked coroutine that held it, by which it is held, could
-        # never be collected.
-        self.coro: Callable[[], Coro | None] = none
         self.depth = depth  # of recursion, when the coroutine was started
 
 
@@ -252,7 +254,6 @@ def corostart(work: Work, *_: object) -> object:
             while c is None:  # that is once, unless somebody without work switches here
                 got = free.end.switch(got)
                 c = work.coro()
-            got = SWITCHED
             if c.gp._stack_saved > OVERLAP:
                 greenlet.getcurrent().parent = c.gp
                 return UNFIT

@@ -54,7 +54,7 @@ class Owner:
                 for value in p.loop:  # resumes the generator in this very frame
                     return value, True
             except ValueError:  # it is running, or seq's own
-                if p.ended or not p.yield_next:
+                if not p.yield_next:
                     raise
             if self.is_end():
                 return None, False

@@ -22,18 +22,21 @@ class greenlet:  # noqa: N801  the engine's interface has the greenlet module's 
 
     __slots__ = ("dead", "gr_context", "lock", "message", "parent", "run", "thread", "waits")
 
+    gr_context: Context  # as newcoro sets it
+    message: tuple[Any, threading.Thread | None]  # until it is taken
+    thread: threading.Thread  # once started
+
     def __init__(self, run: Callable[..., Any] | None = None) -> None:
         self.run = run
-        self.parent = getcurrent() if run else None
-        self.thread: threading.Thread | None = None
-        self.gr_context: Context | None = None
+        # Not whoever makes it: who asks first becomes the parent, and coroexit
+        # sees to it that it is who waits.
+        self.parent: greenlet | None = None
         self.dead = False
         # Held while there is no message. A message may be there before anyone
         # waits for it: then the wait is over at once.
         self.lock = threading.Lock()
         self.lock.acquire()
-        self.message: tuple[Any, threading.Thread | None] | None = None
-        self.waits = False  # for one, or is about to
+        self.waits = False  # for a message, or is about to
 
     def switch(self, value: Any = ()) -> Any:
         """Run this coroutine, and wait until another switches back with a value.
@@ -46,14 +49,13 @@ class greenlet:  # noqa: N801  the engine's interface has the greenlet module's 
         me = getcurrent()
         me.waits = True
         try:
-            self.wake(value)
+            self.wake(value)  # which may wait, too, for a thread to start
             me.lock.acquire()
         except BaseException:
             del local.current
             raise
-        assert me.message is not None
         value, ended = me.message
-        me.message = None
+        del me.message
         if ended:
             ended.join()  # it has nothing left to do; no thread outlives its pull
         return value
@@ -74,7 +76,6 @@ class greenlet:  # noqa: N801  the engine's interface has the greenlet module's 
     def main(self, run: Callable[..., Any]) -> None:
         """Run *run* in this thread, then wake the parent."""
         local.current = self
-        assert self.gr_context is not None
         value = self.gr_context.run(run)
         self.dead = True
         if self.parent is not None:

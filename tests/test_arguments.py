@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import pickle
+import traceback
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from functools import partial
 from typing import Any, get_type_hints
@@ -13,6 +14,7 @@ from elsewhere import run_script
 from producers import countdown
 
 import pullit
+from pullit import PullError
 from pullit._types import Engine
 
 MAKERS: dict[str, Callable[..., Any]] = {
@@ -104,6 +106,27 @@ def test_an_unknown_engine_is_a_value_error(name: str, engine: object) -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["pull", "iterate"])
+def test_an_unknown_engine_is_refused_even_where_none_is_needed(name: str) -> None:
+    """An iterable needs no coroutine."""
+    with pytest.raises(ValueError, match=rf"^pullit\.{name}: unknown engine 'fibers'"):
+        MAKERS[name](pullit.from_iterable([1]), engine="fibers")
+
+
+@pytest.mark.parametrize("n", [0, 1, 2])
+def test_an_iterable_is_as_strict_as_any_seq(n: int) -> None:
+    """Read ahead or not, for which there is no need: send tells."""
+    for seq in pullit.from_iterable([1, 2]), countdown:
+        it = pullit.iterate(seq, read_ahead=n)
+        next(it)
+        if n < 2:
+            assert it.send(True) == 2
+        else:
+            with pytest.raises(PullError, match="send on an iterator that reads ahead"):
+                it.send(True)
+        it.close()
+
+
 def test_anything_else_that_can_be_called_is_taken(engine: Engine) -> None:
     """Bound methods, partial objects, instances, lambdas, builtins."""
     seqs: list[Any] = [
@@ -134,16 +157,44 @@ def test_throw_takes_what_a_generators_does(engine: Engine) -> None:
             it.throw(*arguments)
     assert next(it) == 2
     it.close()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # throw with several arguments
+@pytest.mark.parametrize("started", [True, False])
+def test_throw_makes_of_its_arguments_what_a_generators_does(engine: Engine, started: bool) -> None:
+    """The same exception, or an equal one, with the traceback that is given below its own."""
+    error = ValueError("x")
+    try:
+        raise KeyError
+    except KeyError as e:
+        raised, given = e, e.__traceback__
     right: list[tuple[Any, ...]] = [
+        (error,),
+        (ValueError,),
+        (ValueError, None),
         (ValueError, "x"),
-        (ValueError("x"),),
-        (ValueError, ValueError("x")),
+        (ValueError, ("x", "y")),
+        (ValueError, error),
+        (Exception, error),
+        (error, None, given),
+        (ValueError, "x", given),
+        (raised,),
     ]
-    for arguments in right:
-        it = pullit.iterate(countdown, engine=engine)
-        next(it)
-        with pytest.raises(ValueError, match="^x$"):
+
+    def seen(it: Generator[Any, Any, Any], arguments: tuple[Any, ...]) -> list[Any]:
+        if started:
+            next(it)
+        error.__traceback__ = None
+        with pytest.raises(Exception) as caught:  # noqa: PT011  of any kind
             it.throw(*arguments)
+        lowest = traceback.extract_tb(caught.value.__traceback__)[-1]
+        is_given = lowest == traceback.extract_tb(given)[-1]
+        return [type(caught.value), caught.value.args, caught.value is error, is_given]
+
+    for arguments in right:
+        generator = (n for n in (1, 2))
+        it = pullit.iterate(countdown, engine=engine)
+        assert seen(generator, arguments) == seen(it, arguments), arguments
 
 
 # @generator
@@ -185,6 +236,18 @@ def test_a_generator_takes_options(engine: Engine) -> None:
     assert list(echo("a", seq="b", engine="c")) == ["a", "b", "c"]
 
 
+def test_a_generator_may_be_made_of_anything_that_can_be_called() -> None:
+    """It need be no function, with code that could be looked at."""
+
+    class Repeat:
+        def __call__(self, yield_: Callable[[str], Any], text: str) -> None:
+            yield_(text)
+            yield_(text)
+
+    assert list(pullit.generator(Repeat())("a")) == ["a", "a"]
+    assert list(pullit.generator(partial(Repeat(), text="b"))()) == ["b", "b"]
+
+
 def test_a_generator_keeps_the_rest_of_its_function() -> None:
     """Name, docstring, signature and annotations; it is pickled by its name."""
     assert leaves.__name__ == "leaves"
@@ -204,6 +267,8 @@ def test_a_generator_reports_misuse_by_its_name() -> None:
         pullit.generator(generates)
     with pytest.raises(ValueError, match=r"^pullit\.generator: unknown engine 'x'"):
         pullit.generator(engine="x")  # type: ignore[call-overload]
+    with pytest.raises(ValueError, match=r"^pullit\.generator: read_ahead"):
+        pullit.generator(read_ahead=-1)
     with pytest.raises(TypeError, match="takes no positional argument; its first parameter must"):
         pullit.generator(lambda: None)  # type: ignore[arg-type, misc]
     it = leaves()  # type: ignore[call-arg]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from contextvars import ContextVar
 
 import greenlet
@@ -24,6 +27,14 @@ def test_newcoro_runs_nothing(engine: Engine) -> None:
     assert log == []
     coroswitch(c)
     assert log == ["f"]
+
+
+def test_f_is_called_with_the_argument_or_none(engine: Engine) -> None:
+    """There is always one, for yield_."""
+    log: list[object] = []
+    coroswitch(newcoro(log.append, engine=find_engine("test", engine)))
+    coroswitch(newcoro(log.append, 1, find_engine("test", engine)))
+    assert log == [None, 1]
 
 
 def test_unswitched_coro_is_collected(engine: Engine, coroutines: Callable[[], int]) -> None:
@@ -273,3 +284,82 @@ def test_coros_nest(engine: Engine, coroutines: Callable[[], int]) -> None:
 
     nest(3)
     assert counts == [0, 1, 2, 3, 3, 2, 1, 0]
+
+
+def test_15_none_from_somebody_elses_switch_is_passed_on() -> None:
+    """What a switch of ours brings cannot be taken for anything else."""
+    log: list[object] = []
+
+    def f(_: object) -> None:
+        parent = greenlet.getcurrent().parent
+        assert parent is not None
+        log.append(parent.switch(None))
+
+    consumer = greenlet.greenlet(lambda: coroswitch(newcoro(f)))
+    assert consumer.switch() is None
+    assert not consumer.dead
+    consumer.switch("answer")
+    assert consumer.dead
+    assert log == ["answer"]
+
+
+def test_an_error_of_f_is_in_no_cycle(engine: Engine) -> None:
+    """Once it is handled, it is gone."""
+
+    class BoomError(Exception):
+        pass
+
+    def f(_: object) -> None:
+        error = BoomError()
+        watches.append(weakref.ref(error))
+        try:
+            raise error
+        finally:
+            del error
+
+    watches: list[weakref.ref[BoomError]] = []
+    gc.disable()
+    try:
+        with pytest.raises(BoomError):
+            coroswitch(newcoro(f, engine=find_engine("test", engine)))
+        assert watches[0]() is None
+    finally:
+        gc.enable()
+
+
+def test_who_was_woken_by_the_end_of_f_is_not_kept() -> None:
+    """Not by what is parked, either."""
+    consumer = greenlet.greenlet(lambda: coroswitch(newcoro(lambda _: None)))
+    consumer.switch()
+    watch = weakref.ref(consumer)
+    del consumer
+    assert watch() is None
+
+
+def test_15_an_error_that_is_passed_on_is_in_no_cycle() -> None:
+    """Somebody else throws it into the consumer, for f."""
+
+    class BoomError(Exception):
+        pass
+
+    def f(_: object) -> None:
+        parent = greenlet.getcurrent().parent
+        assert parent is not None
+        with suppress(BoomError):
+            parent.switch()
+
+    def boom() -> BoomError:
+        error = BoomError()
+        watches.append(weakref.ref(error))
+        return error
+
+    watches: list[weakref.ref[BoomError]] = []
+    consumer = greenlet.greenlet(lambda: coroswitch(newcoro(f)))
+    gc.disable()
+    try:
+        consumer.switch()
+        consumer.throw(boom())
+        assert consumer.dead
+        assert watches[0]() is None
+    finally:
+        gc.enable()

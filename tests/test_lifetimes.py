@@ -21,11 +21,34 @@ from producers import countdown, failing, logged
 
 import pullit
 from pullit import WrongThreadError
-from pullit._coro import threads
+from pullit._coro import newcoro, threads
 from pullit._lifetimes import left, live
+from pullit._seq import find_engine
 from pullit._types import Engine
 
 T = TypeVar("T")
+
+
+def test_nothing_of_a_pull_has_a_dict(engine: Engine) -> None:
+    """It would take more memory than the rest. In a thread, which makes what each has anew."""
+
+    def have_one() -> dict[str, bool]:
+        it = pullit.iterate(countdown, engine=engine)
+        ahead = pullit.iterate(countdown, read_ahead=2, engine=engine)
+        pull = pullit.pull(countdown, engine=engine)
+        pull2 = pullit.pull2(lambda yield_: yield_("one", 1), engine=engine)
+        for ask in it.__next__, ahead.__next__, pull.next, pull2.next:
+            ask()
+        coro = newcoro(print, engine=find_engine("test", engine))
+        ours = [o for o in gc.get_objects() if type(o).__module__.startswith("pullit.")]
+        return {
+            type(o).__qualname__: hasattr(o, "__dict__") for o in [*ours, it, pull, pull2, coro]
+        }
+
+    every = ["Ahead", "Coro", "Owner", "Pull", "Pull2", "PullIterator", "Puller", "Work"]
+    every += ["Free", "ThreadEnd"] if engine == "greenlet" else ["Serial", "greenlet"]
+    found = in_thread(have_one)
+    assert {name: found[name] for name in every} == dict.fromkeys(every, False)
 
 
 class Thing:
@@ -79,6 +102,12 @@ def test_14_one_that_is_not_started_is_dropped_in_silence(engine: Engine) -> Non
     del seq, it, pulled
     assert watch() is None
     assert log == []
+
+
+def test_14_one_that_is_half_made_is_dropped_in_silence(heard: list[Any]) -> None:
+    """A signal's exception may come before it has what it iterates over."""
+    pullit.PullIterator.from_iterable([])  # type: ignore[attr-defined]
+    assert heard == []
 
 
 def test_14_nested_ones_are_stopped_too(engine: Engine) -> None:
@@ -199,6 +228,29 @@ def test_14_a_raised_error_keeps_nothing_once_it_is_handled(engine: Engine) -> N
         assert [watch() for watch in watches] == [None, None, None]
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("started", [False, True])
+@pytest.mark.parametrize("by_class", [False, True])
+def test_14_what_is_thrown_is_in_no_cycle(engine: Engine, started: bool, by_class: bool) -> None:
+    """Once it is handled, it is gone, and with it all that its frames hold."""
+
+    class BoomError(Exception):
+        pass
+
+    def arguments() -> Any:
+        error = BoomError()
+        watches.append(weakref.ref(error))
+        return (BoomError, error) if by_class else (error,)
+
+    watches: list[weakref.ref[BoomError]] = []
+    it = pullit.iterate(countdown, engine=engine)
+    if started:
+        next(it)
+    with no_collection():
+        with pytest.raises(BoomError):
+            it.throw(*arguments())
+        assert watches[0]() is None
 
 
 def test_14_an_exit_that_is_swallowed_keeps_nothing(engine: Engine) -> None:

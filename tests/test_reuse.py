@@ -343,6 +343,17 @@ def count_greenlets() -> int:
 # Threads.
 
 
+def test_the_first_pull_of_a_thread_may_be_in_any_greenlet() -> None:
+    """What a thread has for itself knows the main one nevertheless."""
+
+    def first() -> tuple[list[int], bool]:
+        main = greenlet.getcurrent()
+        inner = greenlet.greenlet(lambda: list(pullit.iterate(countdown)))
+        return greenlet.greenlet(inner.switch).switch(), threads.free.main is main
+
+    assert in_thread(first) == ([3, 2, 1], True)
+
+
 @apart
 def test_threads_do_not_share() -> None:
     """Each has what it has parked itself."""
@@ -535,6 +546,23 @@ def test_attributes_of_the_coroutine_do_not_last() -> None:
         list(iterate(leaves_a_note))
     where()
     assert [watch() for watch in watches] == [None] * 3
+
+
+def test_15_a_providers_mark_goes_with_the_consumer_that_has_it() -> None:
+    """The next one may serve no switch of SQLAlchemy's."""
+
+    class Provider(greenlet.greenlet):
+        pass
+
+    def producer(yield_: Callable[[bool], Any]) -> None:
+        while yield_(getattr(greenlet.getcurrent(), PROVIDER, False)):
+            pass
+
+    setattr(Provider, PROVIDER, True)
+    it = iterate(producer)
+    assert Provider(it.__next__).switch() is True
+    assert next(it) is False
+    it.close()
 
 
 @apart

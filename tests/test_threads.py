@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import signal
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NoReturn
@@ -17,7 +19,10 @@ from producers import countdown
 from strikes import Strike, strike_at
 
 import pullit
-from pullit import PullError, WrongThreadError, _threads
+from pullit import PullError, WrongThreadError
+from pullit._coro import coroswitch, newcoro
+from pullit._seq import find_engine
+from pullit._threads import getcurrent
 
 
 def calls_back_elsewhere(yield_: Callable[[int], Any], log: list[object]) -> None:
@@ -93,6 +98,47 @@ def test_18_with_the_thread_engine_it_works() -> None:
     it = pullit.iterate(lambda yield_: calls_back_elsewhere(yield_, log), engine="thread")
     assert list(it) == [9]
     assert log == []
+
+
+def test_21_its_thread_is_gone_when_the_pull_is() -> None:
+    """To the last: here, the end of what the thread has for itself."""
+    log: list[str] = []
+    looked = threading.Event()
+    own = threading.local()
+
+    class Last:
+        def __del__(self) -> None:
+            looked.wait(0.02)
+            log.append("thread gone")
+
+    def producer(yield_: Callable[[int], Any]) -> None:
+        own.last = Last()
+
+    assert list(pullit.iterate(producer, engine="thread")) == []
+    log.append("pull gone")
+    looked.set()
+    assert log == ["thread gone", "pull gone"]
+
+
+def test_21_nobody_keeps_its_thread() -> None:
+    """Nor does the last message to who waited for its end."""
+    seen: list[weakref.ref[threading.Thread]] = []
+
+    def producer(yield_: Callable[[int], Any]) -> None:
+        seen.append(weakref.ref(threading.current_thread()))
+
+    assert list(pullit.iterate(producer, engine="thread")) == []
+    gc.collect()
+    assert seen[0]() is None
+
+
+def test_an_ended_coroutine_of_the_thread_engine_is_dead() -> None:
+    """As a greenlet is."""
+    c = newcoro(lambda _: None, engine=find_engine("test", "thread"))
+    coroutine = c.gp
+    assert not coroutine.dead
+    coroswitch(c)
+    assert coroutine.dead
 
 
 def test_21_a_signal_interrupts_a_waiting_next_at_once() -> None:
@@ -212,12 +258,12 @@ def test_21_wherever_a_signal_strikes_the_producer_ends(how: Callable[[Any], obj
 
 def test_21_an_answer_that_comes_too_late_is_not_taken_for_a_later_one() -> None:
     """The signal strikes when the producer is woken, and nobody waits for it yet."""
-    me = _threads.getcurrent()
+    me = getcurrent()
 
     def profile(frame: Any, event: str, arg: Any) -> None:
         if event == "c_return" and arg.__name__ == "release":
             sys.setprofile(None)
-            while me.message is None:
+            while not hasattr(me, "message"):
                 time.sleep(0)  # let the producer answer
             raise Strike
 
@@ -276,6 +322,34 @@ def test_21_a_thread_that_nobody_waits_for_any_more_runs_nothing(
         time.sleep(0)  # it cannot be joined before it has begun
     assert list(it) == []
     assert log == []
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_21_a_value_that_comes_with_the_signal_is_not_taken_for_a_later_one(first: bool) -> None:
+    """It was sent to who waited in that next, be it the first, and now nobody does."""
+    answers: list[object] = []
+
+    def interrupt(*_: object) -> None:
+        while not hasattr(getcurrent(), "message"):  # the value
+            time.sleep(0)
+        raise KeyboardInterrupt
+
+    def producer(yield_: Callable[[str], Any]) -> None:
+        if not first:
+            yield_("first")
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+        answers.append(yield_("lost"))
+
+    previous = signal.signal(signal.SIGUSR1, interrupt)
+    try:
+        it = pullit.iterate(producer, engine="thread")
+        with pytest.raises(KeyboardInterrupt):
+            assert next(it) == "first"
+            next(it)
+    finally:
+        signal.signal(signal.SIGUSR1, previous)
+    assert list(pullit.iterate(lambda yield_: yield_("later"), engine="thread")) == ["later"]
+    assert (list(it), answers) == ([], [False])
 
 
 def test_a_storm_of_signals_leaves_each_pull_usable_or_finished() -> None:
