@@ -40,7 +40,7 @@ def test_nothing_of_a_pull_has_a_dict(engine: Engine) -> None:
         for ask in it.__next__, ahead.__next__, pull.next, pull2.next:
             ask()
         coro = newcoro(print, engine=find_engine("test", engine))
-        ours = [o for o in gc.get_objects() if type(o).__module__.startswith("pullit.")]
+        ours = [o for o in gc.get_objects() if str(type(o).__module__).startswith("pullit.")]
         return {
             type(o).__qualname__: hasattr(o, "__dict__") for o in [*ours, it, pull, pull2, coro]
         }
