@@ -90,4 +90,4 @@ def thread_name(ident: int) -> str:
     for thread in threading.enumerate():
         if thread.ident == ident:
             return f"thread {thread.name!r}"
-    return "a thread that has ended"
+    return f"thread {ident}"  # threading does not know it, or not any more

@@ -116,7 +116,7 @@ class State(Source, Coro):
 
     def __init__(self, name: str, seq: Callable[..., object], engine: str, label: str) -> None:
         check_seq(name, seq)
-        super().__init__(seq, None, greenlet if engine == "greenlet" else find_engine(name, engine))
+        super().__init__(seq, None, find_engine(name, engine))
         self.name = name
         self.label = label or seq_name(seq)
         self.bound = self.engine is greenlet

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import itertools
+import pickle
 import sys
 import threading
 import weakref
@@ -319,7 +320,9 @@ def test_17_resuming_out_of_order_is_refused_and_harmless(
             " the later one first, collect one of the two into a list, or pass"
             " interleave=True to from_callback if the API is known to survive it"
         )
-        assert type(caught.value).__name__ == "PullError"
+        again = pickle.loads(pickle.dumps(caught.value))
+        assert type(again) is PullError
+        assert repr(again) == repr(caught.value)
     assert log == []
     assert next(later) == 1
     later.close()

@@ -565,6 +565,31 @@ def test_07_a_producer_that_asks_its_consumer_is_refused(call: str, kind: str) -
     its.clear()
 
 
+def test_07_20_an_iterable_that_asks_its_own_pull_is_refused() -> None:
+    """By next of pull as well, which asks in another way; its other errors pass."""
+    asked: list[PullError] = []
+
+    def numbers() -> Iterator[int]:
+        try:
+            next_()
+        except PullError as e:
+            asked.append(e)
+        yield 1
+        raise ValueError("its own")
+
+    next_, stop = pullit.pull(pullit.from_iterable(numbers()))
+    assert next_() == (1, True)
+    with pytest.raises(ValueError, match="its own"):
+        next_()
+    assert next_() == (None, False)
+    where = "test_07_20_an_iterable_that_asks_its_own_pull_is_refused.<locals>.numbers"
+    assert [str(e) for e in asked] == [
+        f"pullit.pull: next called again before yield; from_iterable({where}) is running:"
+        " do not call next from inside it, nor from two threads at once"
+    ]
+    asked.clear()
+
+
 def test_07_during_cleanup_it_is_over() -> None:
     """A producer that is being stopped finds the result ended, and may close it."""
     log: list[object] = []

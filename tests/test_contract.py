@@ -6,6 +6,7 @@ so has 22, test_arguments.
 
 from __future__ import annotations
 
+import _thread
 import contextvars
 import copy
 import pickle
@@ -562,6 +563,38 @@ def test_11_20_another_thread_is_refused_and_does_no_harm(call: str) -> None:
         ' engine="thread"'
     )
     assert list(it) == [2, 1]
+
+
+def test_11_while_it_runs_another_thread_is_told_that_it_is_the_wrong_one() -> None:
+    """Not that it has come at the wrong time."""
+
+    def producer(yield_: Callable[[BaseException | None], Any]) -> None:
+        yield_(error_in_thread(lambda: next(it)))
+
+    it = pullit.iterate(producer)
+    assert isinstance(next(it), WrongThreadError)
+    it.close()
+
+
+def test_11_a_thread_that_has_no_name_is_told_by_its_number() -> None:
+    """threading knows only of those that it has started."""
+    it = pullit.iterate(countdown)
+    next(it)
+    errors: list[BaseException] = []
+    ended = _thread.allocate_lock()
+    ended.acquire()
+
+    def ask() -> None:
+        try:
+            next(it)
+        except BaseException as e:
+            errors.append(e)
+        ended.release()
+
+    ident = _thread.start_new_thread(ask, ())
+    ended.acquire()
+    assert f"next called in thread {ident}, but countdown" in str(errors.pop())
+    it.close()
 
 
 def test_11_pull_is_refused_too() -> None:

@@ -287,6 +287,25 @@ def interrupted(yield_: Callable[[int], Any], log: list[object]) -> None:
         log.append("end")
 
 
+def test_14_at_exit_what_runs_is_left_alone() -> None:
+    """The program may end, by a switch of its own, while a producer is in the midst of it."""
+    script = """
+        import greenlet
+        import pullit
+
+        main = greenlet.getcurrent()
+
+        def producer(yield_):
+            main.switch()
+
+        it = pullit.iterate(producer)
+        consumer = greenlet.greenlet(lambda: next(it))
+        consumer.switch()
+        print(it)
+        """
+    assert run_script(script) == "<pullit.PullIterator of producer, running>\n"
+
+
 def test_06_ctrl_c_in_a_producer_unwinds_it_and_its_consumer() -> None:
     """It strikes where the program runs: with greenlets that is the producer."""
     log: list[object] = []
