@@ -132,3 +132,18 @@ def test_make_test_takes_in_all_pages_and_docstrings() -> None:
         assert found >= prompts, name
         if path.suffix == ".py":
             assert found == prompts, name
+
+
+def test_every_promise_is_held_by_tests_that_exist() -> None:
+    """Each row of the guarantees names files, and the numbers of tests in them."""
+    page = (ROOT / "docs" / "guarantees.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d+|–) \| .* \| (.*) \|$", page, re.MULTILINE)
+    assert {int(number) for number, _ in rows if number != "–"} == set(range(1, 23))
+    for _, held_by in rows:
+        files = re.findall(r"`([\w./]+)`([ ,\d_]*)", held_by)
+        assert files
+        for name, numbers in files:
+            path = ROOT / "tests" / name.removeprefix("tests/")
+            assert path.exists(), name
+            for number in re.findall(r"[\d_]+", numbers):
+                assert re.search(rf"def test_(\d\d_)*{number}_", path.read_text("utf-8")), held_by
