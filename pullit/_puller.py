@@ -255,9 +255,12 @@ class Puller(State):
     def expect(self) -> None:
         """Have the next call on either side sweep, in its thread; it may be under way."""
         self.look()
+        loop = getattr(self.loop, "loop", self.loop)
         try:
-            self.loop.close()
-        except (ValueError, AttributeError):  # it runs; it is over
+            # CPython 3.11 may crash if it closes what runs: no call may come between.
+            if not loop.gi_running:
+                loop.close()
+        except AttributeError:  # it is over
             pass
 
     def orphan(self, why: str) -> None:
@@ -361,9 +364,6 @@ class Serial:
 
     def __iter__(self) -> Serial:
         return self
-
-    def close(self) -> None:
-        self.loop.close()
 
     def __next__(self) -> Any:
         assert self.p.lock is not None
