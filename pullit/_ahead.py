@@ -7,8 +7,6 @@ from functools import partial
 from itertools import chain, cycle, repeat
 from typing import Any, NoReturn
 
-import greenlet
-
 from pullit._errors import PullExit
 from pullit._native import RLock, get_ident
 from pullit._puller import Puller, end_with
@@ -17,8 +15,8 @@ from pullit._puller import Puller, end_with
 class Batch:
     """What one switch has brought.
 
-    `__iter__` is a slot, so that the iterator goes on to the next batch in C, where
-    no signal's handler can raise, and values be lost.
+    `__iter__` is a slot, so that the iterator goes on to the next batch in C, where no
+    signal loses values.
     """
 
     __slots__ = ("__iter__", "values")
@@ -30,7 +28,7 @@ class Batch:
 
 
 class Ahead(Puller):
-    """A pull whose producer goes on for up to *n* values: to Puller, one, in *batch*."""
+    """A pull of up to *n* values at a time: to Puller, one, in *batch*."""
 
     __slots__ = ("batch", "n", "room", "values", "wanted")
 
@@ -45,13 +43,12 @@ class Ahead(Puller):
         self.n = n
         self.batch = Batch()
         self.values: list[Any] = []
-        self.wanted = True  # the consumer waits for more
-        # A lock, held by seq's thread as often as it may add a value without a look:
-        # one call counts them, and sees to the thread.
+        self.wanted = True  # more are
+        # A lock, held by seq's thread once for each value that needs no look: to release
+        # it counts, and sees to the thread.
         self.room: Any = RLock()
 
     def run(self, seq: Callable[..., object], yield_: Callable[..., Any]) -> object:
-        """Run *seq*, then yield what is left."""
         self.want(True)
         try:
             return seq(yield_)
@@ -73,7 +70,7 @@ class Ahead(Puller):
         return self.yield_ahead((k, v))
 
     def add(self, value: Any) -> bool:
-        """Do what yield_ahead does when there is no room, or not for who calls it."""
+        """yield_ahead, when it needs a look."""
         look = self.done or not self.wanted or self.is_elsewhere()
         if look and not self.yield_(None):  # which refuses, or answers False
             return False
@@ -100,12 +97,12 @@ class Ahead(Puller):
         return go_on
 
     def want(self, more: bool) -> None:
-        """Let what is missing to n be added; without a look on greenlets, but for the nth."""
+        """Let values be added; on greenlets, all but the nth without a look."""
         self.wanted = more
         if self.room._is_owned():
             self.room._release_save()
         count = self.n - 1 - len(self.values)
-        if more and count and self.engine is greenlet:
+        if more and count and self.bound:
             self.room._acquire_restore((count, get_ident()))
 
     def exit(self, text: str) -> PullExit:
@@ -113,13 +110,13 @@ class Ahead(Puller):
         return super().exit(text)
 
     def batches(self) -> Iterator[Any]:
-        """Return the iterators that give seq's values, one after another."""
+        """Return the iterators that give the values, one after another."""
         switches = chain.from_iterable(repeat(self))
         return cycle((map(refill, repeat(switches), repeat(self.batch)), self.batch))
 
 
 def refill(switches: Iterator[object], batch: Batch) -> NoReturn:
-    """Have seq fill *batch*; end then, as an iterator without values."""
+    """Have seq fill *batch*; end, as an iterator without values."""
     while batch.values is None:  # else a signal came between
         try:
             next(switches)

@@ -16,18 +16,17 @@ from pullit._seq import thread_name
 if TYPE_CHECKING:
     from pullit._puller import Puller
 
-# The pulls under way, oldest first, by coroutine: not their handles, which stop them
-# when dropped.
+# The pulls under way, oldest first, by coroutine; not their handles, which can be dropped.
 live: dict[Any, Puller] = {}
 
-# Those that are dropped, and that only their own thread can stop.
+# Dropped ones that only their own thread can stop.
 left: list[Puller] = []
 
 
 def drop(p: Puller) -> None:
-    """Stop *p*, which nobody can ask any more, or leave it to its thread."""
+    """Stop *p*, or leave it to its thread."""
     if sys.is_finalizing():
-        return  # no other thread will ever run: to wait for one is to hang
+        return  # no other thread will run: to wait for one is to hang
     try:
         if p.root is None:
             p.stop()
@@ -45,7 +44,7 @@ def drop(p: Puller) -> None:
         else:
             p.stop()
     except OrderError as e:
-        e.later.dropped.append(p)  # it is stopped as soon as that is safe
+        e.later.dropped.append(p)  # stopped as soon as that is safe
     except BaseException:
         if not p.ended:
             leave(p)  # a signal's exception came before seq was told
@@ -53,7 +52,7 @@ def drop(p: Puller) -> None:
 
 
 def leave(p: Puller) -> None:
-    """Have *p* stopped when its thread next calls pullit, whatever it calls."""
+    """Have *p* stopped when its thread next calls pullit."""
     left.append(p)
     for other in list(live.values()):
         if other is not p and (other.thread == p.thread or not other.bound):
@@ -69,7 +68,7 @@ def sweep() -> None:
 
 
 class Dropped:
-    """Stops *p* when dropped itself, at once: an error goes to `sys.unraisablehook`."""
+    """Stops *p* when dropped, at once; so `sys.unraisablehook` gets the error."""
 
     __slots__ = ("p",)
 
@@ -83,7 +82,7 @@ class Dropped:
 def stop_thread(free: Free) -> None:
     """Stop the pulls of a thread that ends, newest first."""
     for p in reversed(list(live.values())):
-        # In another thread this is a forked child: see fork.
+        # Elsewhere this is a forked child: see fork.
         if p.free is free and p.thread == get_ident():
             Dropped(p)
             if p.ended:
@@ -97,7 +96,7 @@ at_thread_end.append(stop_thread)
 
 
 def fork() -> None:
-    """End, in a child process, the pulls whose threads it has not."""
+    """End the pulls whose threads a child process has not."""
     for p in list(live.values()):
         if p.is_elsewhere() or not p.bound:
             p.forget()
@@ -120,7 +119,7 @@ def look_again(coroutine: Any) -> None:
 
 
 def stop_all() -> None:
-    """Stop what is suspended at exit, newest first: later, dropping it would hang."""
+    """Stop what is suspended, newest first: after exit, dropping it would hang."""
     for p in reversed(list(live.values())):
         if not p.is_elsewhere():
             Dropped(p)

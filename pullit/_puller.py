@@ -10,8 +10,6 @@ from itertools import repeat
 from types import SimpleNamespace
 from typing import Any, NoReturn
 
-import greenlet
-
 from pullit._coro import UNFIT, adopt, block, coroleft, forward, replace
 from pullit._errors import PullError, WrongThreadError, chain, raise_as_left, trim
 from pullit._guard import calls, check_order, guards, is_guarded, note_sent, note_told
@@ -42,7 +40,7 @@ class Puller(State):
         super().__init__(name, seq, engine, label)
         if left:
             sweep()
-        # Coro calls seq with it: a frame of ours between would cost at every switch.
+        # Coro calls seq with it: a frame of ours below would cost at each switch.
         self.arg = self.yield_pair if pairs else self.yield_
         self.current = self.engine.getcurrent
         self.producer: Any = None  # who called yield_ last
@@ -51,13 +49,13 @@ class Puller(State):
         self.yielder: Any = None
         self.order: Any = None  # what a yield_ resumed by send, throw or stop does
         # Has threads take turns. deliver holds it around the loop, which takes it again.
-        self.lock = None if self.engine is greenlet else threading.RLock()
+        self.lock = None if self.bound else threading.RLock()
         self.loop: Any = ended
         self.__iter__ = repeat(self).__next__
         self.__next__ = self.again
 
     def again(self) -> Any:
-        """Ask a fresh loop: none was there, or an exception has ended it, but not seq."""
+        """Ask a fresh loop: there was none, or an exception has ended it."""
         self.renew()
         try:
             return next(self.loop)
@@ -68,7 +66,7 @@ class Puller(State):
             raise
 
     def renew(self) -> None:
-        """Make a fresh loop; until it runs, `again` asks it."""
+        """Make a fresh loop, for `again` to ask first."""
         self.loop = Serial(self) if self.lock else self.run_loop()
         self.__next__ = self.again
 
@@ -83,7 +81,7 @@ class Puller(State):
         return self.obey()
 
     def yield_slowly(self, value: Any) -> Any:
-        """A `yield_` that needs a look."""
+        """`yield_`, when it needs a look."""
         wanted = self.yield_next
         self.look()
         if not self.accept(wanted):
@@ -147,7 +145,7 @@ class Puller(State):
                     caller = yielder = producer = None
                     self.abandoned = self.lock is not None and self.gp is not None
                     if self.abandoned:
-                        # On threads we do not wait (contract 21), nor will seq's end wake us.
+                        # We do not wait (contract 21), nor will seq's end wake us.
                         self.gp, self.done = None, True
                     waited = self.yielder is not None and self.yielder is not YIELDED
                     self.yielder = None
@@ -161,10 +159,7 @@ class Puller(State):
                 self.__next__ = self.again
 
     def enter(self) -> tuple[Any, Any, Any]:
-        """Start seq, or take note that somebody else asks.
-
-        Returns who asks, whose `yield_` needs no look, and the producer.
-        """
+        """Start seq, or see who else asks; return him, the new yielder, and the producer."""
         if self.root is None:
             block(self)
             self.thread = get_ident()
@@ -185,8 +180,8 @@ class Puller(State):
         try:
             adopt(self.root, me)
         except ValueError:
-            # A traceback may keep this frame; greenlet crashes if it finds the main
-            # greenlet of a thread that has ended there.
+            # A traceback may keep this frame: greenlet crashes if it finds an ended
+            # thread's main greenlet in one.
             del me
             raise PullError(
                 f"{self.name}: next called in a greenlet that {self.label} has started;"
@@ -214,8 +209,8 @@ class Puller(State):
                 args = type(error), error, error.__traceback__, threading.current_thread()
                 threading.excepthook(threading.ExceptHookArgs(args))
         elif self.yielder is None:
-            # Nobody waits for this end: another coroutine has yielded, or somebody
-            # else resumed us. A parked yield_ answers False, as in Go; we take its place.
+            # Nobody waits: another coroutine has yielded, or a foreign switch resumed us.
+            # A parked yield_ answers False, as in Go; we take its place.
             parked, self.producer = self.producer, self.current()
             if parked is self.producer:
                 parked = self.gp.parent or self.gp
@@ -224,7 +219,7 @@ class Puller(State):
             parked.switch()
 
     def finish(self) -> Any:
-        """End; return what seq returned, or raise what it raised."""
+        """Return what seq returned, or raise what it raised."""
         error = self.error
         self.returned = error is None and self.gp is None and not self.abandoned
         if isinstance(error, StopIteration):
@@ -264,16 +259,13 @@ class Puller(State):
             pass
 
     def orphan(self, why: str) -> None:
-        """Refuse for ever, with the reason: values may be lost."""
+        """Refuse for ever: values may be lost."""
         text = f"{self.name}: {self.label} was stopped, because {why}"
         self.loop = iter(partial(end_in_error, text), None)
         self.__next__ = self.loop.__next__
 
     def interrupt(self, error: BaseException, waited: bool) -> None:
-        """End seq before *error*, thrown into the consumer, goes on.
-
-        If that has not *waited*, a value is lost, as a generator's is.
-        """
+        """End seq before *error*, thrown into the consumer, who *waited* or not, goes on."""
         if self.abandoned:
             parked = self.producer
             self.forget()
@@ -310,7 +302,7 @@ class Puller(State):
         finally:
             self.order = None
             if self.done:
-                self.__iter__ = over
+                self.__iter__ = over  # StopIteration brings a result once
             if self.lock:
                 self.lock.release()
 
@@ -323,12 +315,11 @@ class Puller(State):
         if self.f is not None:
             self.forget()  # seq was never called
             return None
-        while not self.ended:
+        while not self.ended:  # once, if no signal's exception comes before the order
             if self.__next__ == self.refuse:
                 return None if self.done else self.refuse("stop")
             self.check_thread("stop")
             try:
-                # Once will do, unless a signal's exception came before the order.
                 self.deliver("stop", self.say_stop, None)
             except BaseException as e:
                 trim(e)

@@ -11,8 +11,9 @@ from typing import Any
 
 import greenlet
 
-# inspect's CO_GENERATOR, and CO_COROUTINE | CO_ASYNC_GENERATOR; inspect is slow to import.
-GENERATOR, ASYNC = 0x20, 0x80 | 0x200
+# Flags of functions that, called, would run nothing, in silence; inspect, which names
+# them, is slow to import.
+GENERATOR, ASYNC = 0x20, 0x80 | 0x200  # CO_GENERATOR; CO_COROUTINE, CO_ASYNC_GENERATOR
 
 
 def check_seq(
@@ -21,10 +22,7 @@ def check_seq(
     what: str = "seq",
     kind: str = "a push iterator, a function that takes yield_",
 ) -> None:
-    """Raise TypeError if *seq* cannot be a push iterator (contract 22).
-
-    A generator function or an async function would run nothing, in silence.
-    """
+    """Raise TypeError if *seq* cannot be a push iterator (contract 22)."""
     if type(seq) is FunctionType and not seq.__code__.co_flags & (GENERATOR | ASYNC):
         return  # nearly always
     if not callable(seq):
@@ -61,7 +59,7 @@ def find_engine(name: str, engine: object) -> Any:
     if engine == "greenlet":
         return greenlet
     if engine == "thread":
-        from pullit import _threads  # seldom wanted
+        from pullit import _threads
 
         return _threads
     raise ValueError(f"{name}: unknown engine {engine!r}; there are 'greenlet' and 'thread'")

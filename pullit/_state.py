@@ -16,8 +16,7 @@ from pullit._guard import calls, note_told
 from pullit._native import get_ident
 from pullit._seq import check_seq, find_engine, seq_name, thread_name
 
-# As many PullExits a producer that goes on gets, then it drains to its end, as in Go.
-EXITS = 5
+EXITS = 5  # for a producer that goes on; then it drains to its end, as in Go
 
 # What asking a finished iterator runs: the end, for ever, in C.
 ended = iter(())
@@ -27,15 +26,14 @@ over = ended.__next__
 class Source:
     """What is asked for values: how it stands, and what it refuses.
 
-    `__next__`, a slot, is what asking runs: the loop while unstarted or suspended,
-    `refuse` while a value is being made, `over` after the end. So the guards cost a
-    right call nothing, and hold for ``for``, which asks from C.
+    `__next__`, a slot, is what asking runs: the loop, or `refuse` while a value is
+    being made, or `over`. So the guards cost a right call nothing, and hold for C.
     """
 
     __slots__ = ()
 
     ahead = False  # the producer may run ahead of its consumer
-    advice = ""  # what else to do than to ask in the right thread
+    advice = ""  # if asked in a wrong thread
 
     __next__: Callable[[], Any]
     bound: bool  # to the thread where it was started: ...
@@ -83,8 +81,7 @@ class Source:
 class State(Source, Coro):
     """What a consumer and a producer share.
 
-    `__iter__` is a slot, too: only C runs between two values, where a signal's
-    exception would end the iteration.
+    `__iter__` is a slot, too: only C, which no signal interrupts, runs between values.
 
     `root` is None until seq is started, and after the end. In between, `gp` is the
     consumer, and None as soon as seq has ended.
@@ -116,17 +113,16 @@ class State(Source, Coro):
         self.name = name
         self.label = label or seq_name(seq)
         self.bound = self.engine is greenlet
-        self.root: Any = None  # the coroutine on which seq was started, ...
-        self.thread = 0  # ... and the thread
-        self.done = self.ended = False
-        self.returned = False
+        self.root: Any = None  # the coroutine on which seq was started
+        self.thread = 0
+        self.done = self.ended = self.returned = False
         self.abandoned = False  # nobody waits for seq's end, on the thread engine
         self.told = False  # yield_ has answered False, ...
         self.exits = 0  # ... and has then raised PullExit that often
         self.foreign = ""  # what to tell the consumer of a foreign thread's yield_
 
     def accept(self, wanted: bool) -> bool:
-        """Tell whether a `yield_` that needs a look may go on; if not, it answers False."""
+        """Tell whether a `yield_` that needs a look may go on, or is to answer False."""
         if (self.ended or self.gp is None) and not self.abandoned:
             return False
         if self.is_elsewhere():
@@ -151,7 +147,7 @@ class State(Source, Coro):
         return False
 
     def next_exit(self) -> PullExit | None:
-        """Return a PullExit for a producer that goes on, or None after enough of them."""
+        """Return the next PullExit, or None after enough of them."""
         if self.exits == EXITS:
             return None
         self.exits += 1
@@ -171,11 +167,11 @@ class State(Source, Coro):
     def frame(self) -> FrameType | None:
         if self.state() != "suspended":
             return None
-        if self.engine is greenlet:
+        if self.bound:
             frame: FrameType | None = self.root.gr_frame
         else:
             frame = sys._current_frames().get(self.root.thread.ident)
-        # None is left if seq has ended, and its last batch has not.
+        # None, if seq has ended and its last batch has not.
         while frame and (is_ours(frame.f_globals) or frame.f_globals is vars(threading)):
             frame = frame.f_back
         return frame
