@@ -7,18 +7,16 @@ from functools import partial
 from itertools import chain, cycle, repeat
 from typing import Any, NoReturn
 
-import greenlet
-
 from pullit._errors import PullExit
 from pullit._native import RLock, get_ident
 from pullit._puller import Puller, end_with
 
 
 class Batch:
-    """What one switch has brought: it gives the values that are left.
+    """What one switch has brought.
 
-    `__iter__` is a slot, so that the iterator can change from one batch to the
-    next in C, where no handler of a signal can raise, and values be lost.
+    `__iter__` is a slot, so that the iterator goes on to the next batch in C, where no
+    signal loses values.
     """
 
     __slots__ = ("__iter__", "values")
@@ -26,27 +24,18 @@ class Batch:
     __iter__: Callable[[], Iterator[Any]]
 
     def __init__(self) -> None:
-        self.values: list[Any] | None = None  # while they wait to be iterated over
+        self.values: list[Any] | None = None  # until they are iterated over
 
 
 class Ahead(Puller):
-    """A pull whose producer goes on while its consumer waits, for up to *n* values.
-
-    To Puller they are one value, which is in *batch*.
-    """
+    """A pull of up to *n* values at a time: to Puller, one, in *batch*."""
 
     __slots__ = ("batch", "n", "room", "values", "wanted")
 
     ahead = True
 
     def __init__(
-        self,
-        n: int,
-        name: str,
-        seq: Callable[..., object],
-        engine: str,
-        pairs: bool,
-        label: str,
+        self, n: int, name: str, seq: Callable[..., object], engine: str, pairs: bool, label: str
     ) -> None:
         super().__init__(name, seq, engine, pairs, label)
         self.f = partial(self.run, seq)
@@ -54,23 +43,22 @@ class Ahead(Puller):
         self.n = n
         self.batch = Batch()
         self.values: list[Any] = []
-        self.wanted = True  # the consumer waits for more
-        # A lock that seq's thread holds as often as it may add a value without a look:
-        # that counts them, and sees to the thread, in one call.
+        self.wanted = True  # more are
+        # A lock, held by seq's thread once for each value that needs no look: to release
+        # it counts, and sees to the thread.
         self.room: Any = RLock()
 
     def run(self, seq: Callable[..., object], yield_: Callable[..., Any]) -> object:
-        """Run *seq*, and yield what is left in the end."""
-        self.make_room(self.n - 1)
+        self.want(True)
         try:
             return seq(yield_)
         finally:
             if self.values and not self.done:
                 self.give()
-            self.halt()
+            self.want(False)
 
     def yield_ahead(self, value: Any, /) -> Any:
-        """What seq calls for each value, and waits in when there are n."""
+        """What seq calls for each value; it waits in the nth."""
         try:
             self.room.release()
         except RuntimeError:
@@ -79,25 +67,22 @@ class Ahead(Puller):
         return True
 
     def yield_pair_ahead(self, k: Any, v: Any, /) -> Any:
-        """The same for the seq of an iterate2."""
         return self.yield_ahead((k, v))
 
     def add(self, value: Any) -> bool:
-        """What yield_ahead does when there is no room, or not for who calls it."""
-        foreign = self.engine is greenlet and get_ident() != self.thread
-        if self.done or not self.wanted or foreign:
-            if not self.yield_(None):  # which refuses, or answers False
-                return False
-            self.wanted = True
+        """yield_ahead, when it needs a look."""
+        look = self.done or not self.wanted or self.is_elsewhere()
+        if look and not self.yield_(None):  # which refuses, or answers False
+            return False
         self.values.append(value)
         if len(self.values) >= self.n:
             return self.give()
-        self.make_room(self.n - 1 - len(self.values))
+        self.want(True)
         return True
 
     def give(self) -> bool:
         """Yield the values as one."""
-        self.halt()
+        self.want(False)
         self.batch.values = given = self.values
         self.values = []
         go_on = False
@@ -105,38 +90,34 @@ class Ahead(Puller):
             go_on = self.yield_(None) is True
         finally:
             if not go_on and self.batch.values is given:
-                self.batch.values, self.values = None, given  # they were not taken
+                self.batch.values, self.values = None, given  # not taken
             if self.done:
-                given.clear()  # what ran ahead is dropped
-        self.wanted = go_on
-        self.make_room(self.n - 1 if go_on else 0)
+                given.clear()
+        self.want(go_on)
         return go_on
 
-    def halt(self) -> None:
-        """Have the next yield_ looked at, and refused if nobody waits for its value."""
-        self.wanted = False
-        self.make_room(0)
-
-    def make_room(self, count: int) -> None:
-        """Let *count* values be added; on the thread engine any thread may, after a look."""
+    def want(self, more: bool) -> None:
+        """Let values be added; on greenlets, all but the nth without a look."""
+        self.wanted = more
         if self.room._is_owned():
             self.room._release_save()
-        if count and self.engine is greenlet:
+        count = self.n - 1 - len(self.values)
+        if more and count and self.bound:
             self.room._acquire_restore((count, get_ident()))
 
     def exit(self, text: str) -> PullExit:
-        self.halt()
+        self.want(False)
         return super().exit(text)
 
     def batches(self) -> Iterator[Any]:
-        """Return the iterators whose values, one after another, are seq's."""
+        """Return the iterators that give the values, one after another."""
         switches = chain.from_iterable(repeat(self))
         return cycle((map(refill, repeat(switches), repeat(self.batch)), self.batch))
 
 
 def refill(switches: Iterator[object], batch: Batch) -> NoReturn:
-    """Have seq fill *batch*; raise StopIteration then, as an iterator without values."""
-    while batch.values is None:  # else a signal came between, the last time
+    """Have seq fill *batch*; end, as an iterator without values."""
+    while batch.values is None:  # else a signal came between
         try:
             next(switches)
         except StopIteration as e:

@@ -1,45 +1,28 @@
-"""The pull itself: the loop that drives a coro, the `yield_` that seq calls, and stop."""
+"""The pull: the loop that drives a coro, the `yield_` that seq calls, and stop."""
 
 from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from functools import partial
 from itertools import repeat
 from types import SimpleNamespace
 from typing import Any, NoReturn
 
-import greenlet
-
 from pullit._coro import UNFIT, adopt, block, coroleft, forward, replace
 from pullit._errors import PullError, WrongThreadError, chain, raise_as_left, trim
-from pullit._guard import (
-    calls,
-    check_order,
-    guards,
-    is_guarded,
-    note_sent,
-    note_told,
-)
+from pullit._guard import calls, check_order, guards, is_guarded, note_sent, note_told
 from pullit._lifetimes import drop, left, live, sweep
 from pullit._native import get_ident
 from pullit._state import State, ended, over
 
-# In the place of a coroutine, as the one whose yield_ needs no look: there is none, ...
-LOOK = object()
-# ... or, somebody's has been looked at, and brings a value.
-YIELDED = object()
+# As a Puller's yielder: every yield_ needs a look; one has had it, and brings a value.
+LOOK, YIELDED = object(), object()
 
 
 class Puller(State):
-    """One pull.
-
-    `yield_` and the loop carry coroswitch inline: blocked on the coro is the
-    producer while the consumer runs, and the consumer while the producer does.
-    The loop is a generator, because greenlet needs a frame object of whoever
-    switches, and a generator's lasts.
-    """
+    """One pull. Its loop is a generator, whose frame object lasts: greenlet needs one."""
 
     __slots__ = (
         "__next__",  # here, because from C a slot of a base costs more
@@ -52,50 +35,38 @@ class Puller(State):
     )
 
     def __init__(
-        self,
-        name: str,
-        seq: Callable[..., object],
-        engine: str,
-        pairs: bool,
-        label: str,
+        self, name: str, seq: Callable[..., object], engine: str, pairs: bool, label: str
     ) -> None:
         super().__init__(name, seq, engine, label)
         if left:
             sweep()
-        # The coroutine calls seq by itself: each frame of ours below seq would cost
-        # something with every switch.
+        # Coro calls seq with it: a frame of ours below would cost at each switch.
         self.arg = self.yield_pair if pairs else self.yield_
-        self.current: Callable[[], Any] = self.engine.getcurrent
+        self.current = self.engine.getcurrent
         self.producer: Any = None  # who called yield_ last
-        # While a next is yet unmatched by a yield, whose yield_ needs no look: the
-        # producer's, or that of LOOK, which is nobody. Else None, or YIELDED.
+        # Whose yield_ needs no look, or LOOK, while a next is unmatched by a yield; else
+        # None, or YIELDED.
         self.yielder: Any = None
-        # What yield_ does when it is resumed by send, throw or stop.
-        self.order: Callable[[], Any] | None = None
-        # Coroutines of one thread take turns; threads must be made to. An RLock,
-        # because deliver holds it around the loop, which takes it too.
-        self.lock: threading.RLock | None = None if self.engine is greenlet else threading.RLock()
+        self.order: Any = None  # what a yield_ resumed by send, throw or stop does
+        # Has threads take turns. deliver holds it around the loop, which takes it again.
+        self.lock = None if self.bound else threading.RLock()
         self.loop: Any = ended
         self.__iter__ = repeat(self).__next__
         self.__next__ = self.again
 
     def again(self) -> Any:
-        """Ask a fresh loop: there was none, or an exception has ended it.
-
-        seq is unharmed by that.
-        """
+        """Ask a fresh loop: there was none, or an exception has ended it."""
         self.renew()
         try:
             return next(self.loop)
         except BaseException as e:
             if not self.ended and self.__next__ == self.loop.__next__:
-                # A value was there, and is lost to a signal's exception.
-                self.interrupt(e, False)
+                self.interrupt(e, False)  # a value is lost to a signal's exception
             trim(e)  # so that we add no frame
             raise
 
     def renew(self) -> None:
-        """Make a fresh loop. What it is asked by remains again, until it goes."""
+        """Make a fresh loop, for `again` to ask first."""
         self.loop = Serial(self) if self.lock else self.run_loop()
         self.__next__ = self.again
 
@@ -110,7 +81,7 @@ class Puller(State):
         return self.obey()
 
     def yield_slowly(self, value: Any) -> Any:
-        """What `yield_` does when that needs a look."""
+        """`yield_`, when it needs a look."""
         wanted = self.yield_next
         self.look()
         if not self.accept(wanted):
@@ -124,7 +95,7 @@ class Puller(State):
 
     @property
     def yield_next(self) -> bool:
-        """Whether a next is yet unmatched by a yield; Go's name."""
+        """Whether a next is unmatched by a yield; Go's name."""
         return self.yielder is not None and self.yielder is not YIELDED
 
     def look(self) -> None:
@@ -133,13 +104,11 @@ class Puller(State):
             self.yielder = LOOK
 
     def yield_pair(self, k: Any, v: Any, /) -> Any:
-        """The same for the seq of a pull2."""
         return self.yield_((k, v))
 
     def obey(self) -> Any:
-        """Return what `yield_` answers to send and stop, or raise what it is thrown."""
+        """Answer what send or stop has ordered, or raise what throw has."""
         answer, self.order = self.order, None
-        assert answer is not None
         try:
             return answer()
         finally:
@@ -148,10 +117,8 @@ class Puller(State):
 
     def run_loop(self) -> Generator[Any, Any, Any]:
         current, refuse, resume = self.current, self.refuse, self.loop.__next__
-        # These are cheaper here than on self: enter brings them up to date.
-        caller: Any = None  # who called next last; None, if the next call needs a look
-        yielder: Any = None
-        producer: Any = None
+        caller: Any = None  # who called next last; None, if the next call is to enter
+        yielder = producer = caller  # cheaper here than on self
         try:
             while True:
                 if current() is not caller:
@@ -161,8 +128,7 @@ class Puller(State):
                 try:
                     value = producer.switch()  # coroswitch, inline
                     while self.yielder is not None:  # else it was the producer's yield_
-                        # Nor is a traceback to keep any of them.
-                        caller = yielder = producer = None
+                        caller = yielder = producer = None  # no traceback is to keep them
                         if self.yielder is YIELDED:
                             self.yielder = None
                         elif self.gp is None or (self.root.dead and value is not UNFIT):
@@ -172,14 +138,14 @@ class Puller(State):
                     self.__next__ = resume
                 except BaseException as e:
                     if self.ended:
-                        trim(e)  # so that no frame of ours keeps it
+                        trim(e)  # no frame of ours is to keep it
                         raise  # seq's own, from finish
-                    # No call, in which a signal's handler could raise, or another
-                    # thread run, comes before these.
+                    # Before any call, in which a signal's handler could raise, or another
+                    # thread run.
                     caller = yielder = producer = None
                     self.abandoned = self.lock is not None and self.gp is not None
                     if self.abandoned:
-                        # On threads we do not wait (contract 21), nor will seq's end wake us.
+                        # We do not wait (contract 21), nor will seq's end wake us.
                         self.gp, self.done = None, True
                     waited = self.yielder is not None and self.yielder is not YIELDED
                     self.yielder = None
@@ -193,16 +159,16 @@ class Puller(State):
                 self.__next__ = self.again
 
     def enter(self) -> tuple[Any, Any, Any]:
-        """Look at who asks; return him, whose `yield_` needs no look, and the producer.
-
-        Starts seq, or sees to it that another coroutine asks than the last time.
-        """
+        """Start seq, or see who else asks; return him, the new yielder, and the producer."""
         if self.root is None:
-            self.start()
+            block(self)
+            self.thread = get_ident()
+            self.root = self.producer = self.gp
+            live[self.root] = self
         else:
             self.check_thread("next")
         if self.gp is None:
-            # seq has ended, and a signal's exception has kept that from who asked.
+            # A signal's exception has kept seq's end from who asked.
             return None, LOOK, SimpleNamespace(switch=bool)
         guarded = False
         if left:
@@ -214,8 +180,8 @@ class Puller(State):
         try:
             adopt(self.root, me)
         except ValueError:
-            # greenlet must not find its main greenlet in a frame, which a traceback may
-            # keep, when the thread has ended: it would crash.
+            # A traceback may keep this frame: greenlet crashes if it finds an ended
+            # thread's main greenlet in one.
             del me
             raise PullError(
                 f"{self.name}: next called in a greenlet that {self.label} has started;"
@@ -225,12 +191,6 @@ class Puller(State):
         if self.foreign:
             self.order = self.say_stop
         return me, LOOK if guarded or self.done else self.producer, self.producer
-
-    def start(self) -> None:
-        block(self)
-        self.thread = get_ident()
-        self.root = self.producer = self.gp
-        live[self.root] = self
 
     def pass_on(self, got: object) -> Any:
         """Answer a switch that is not ours; return what is switched to us next."""
@@ -243,16 +203,14 @@ class Puller(State):
         return self.root.switch()
 
     def settle(self) -> None:
-        """What runs on the coroutine when seq has ended."""
         if self.abandoned:
             error = sys.exception()
             if error and not self.is_exit(error):
                 args = type(error), error, error.__traceback__, threading.current_thread()
                 threading.excepthook(threading.ExceptHookArgs(args))
         elif self.yielder is None:
-            # Nobody waits for this end: another coroutine has yielded, or
-            # somebody else resumed us. A yield_ that is parked answers False,
-            # as in Go; we wait for the consumer in its place.
+            # Nobody waits: another coroutine has yielded, or a foreign switch resumed us.
+            # A parked yield_ answers False, as in Go; we take its place.
             parked, self.producer = self.producer, self.current()
             if parked is self.producer:
                 parked = self.gp.parent or self.gp
@@ -261,11 +219,14 @@ class Puller(State):
             parked.switch()
 
     def finish(self) -> Any:
-        """Let go of everything; return what seq returned, or raise what it raised."""
+        """Return what seq returned, or raise what it raised."""
         error = self.error
         self.returned = error is None and self.gp is None and not self.abandoned
-        if error:
-            error = self.judge(error)
+        if isinstance(error, StopIteration):
+            stop, error = error, RuntimeError(f"{self.name}: {self.label} raised StopIteration")
+            error.__cause__ = error.__context__ = stop
+        if error and self.done and self.is_exit(error):
+            error = None
         self.forget()
         coroleft(self)
         if self.foreign:
@@ -277,16 +238,8 @@ class Puller(State):
             self.__iter__ = partial(end_with, self.result)
         return self.result
 
-    def judge(self, error: BaseException) -> BaseException | None:
-        """Return what seq's *error* is to its consumer, if anything."""
-        if isinstance(error, StopIteration):
-            stop = error
-            error = RuntimeError(f"{self.name}: {self.label} raised StopIteration")
-            error.__cause__ = error.__context__ = stop
-        return None if self.done and self.is_exit(error) else error
-
     def forget(self) -> None:
-        """Note that it is over, and let go of seq and of every cycle."""
+        """Let go of seq, and of every cycle."""
         self.done = self.ended = True
         self.loop = ended
         self.__iter__ = self.__next__ = over
@@ -295,28 +248,24 @@ class Puller(State):
         self.root = self.producer = self.yielder = None
 
     def expect(self) -> None:
-        """Have the next call on either side look around, and sweep.
-
-        This is in another thread than that call, which may be under way by now.
-        """
+        """Have the next call on either side sweep, in its thread; it may be under way."""
         self.look()
+        loop = getattr(self.loop, "loop", self.loop)
         try:
-            self.loop.close()
-        except (ValueError, AttributeError):  # it runs; it is over
+            # CPython 3.11 may crash if it closes what runs: no call may come between.
+            if not loop.gi_running:
+                loop.close()
+        except AttributeError:  # it is over
             pass
 
     def orphan(self, why: str) -> None:
-        """Refuse for ever, with the reason: values may be lost."""
+        """Refuse for ever: values may be lost."""
         text = f"{self.name}: {self.label} was stopped, because {why}"
         self.loop = iter(partial(end_in_error, text), None)
         self.__next__ = self.loop.__next__
 
     def interrupt(self, error: BaseException, waited: bool) -> None:
-        """End seq before *error*, thrown into the consumer, goes on.
-
-        Either the consumer *waited* for seq, or its value was just there: it is
-        lost, as a generator's would be.
-        """
+        """End seq before *error*, thrown into the consumer, who *waited* or not, goes on."""
         if self.abandoned:
             parked = self.producer
             self.forget()
@@ -340,10 +289,7 @@ class Puller(State):
             raise
 
     def deliver(self, call: str, answer: Callable[[], Any], *default: Any) -> Any:
-        """Resume seq with an order; return the next value.
-
-        At the end, return the *default* or raise StopIteration.
-        """
+        """Resume seq with an order; return the next value, or at the end the *default*."""
         if self.lock and not self.lock.acquire(blocking=False):
             return self.refuse(call)
         try:
@@ -356,12 +302,12 @@ class Puller(State):
         finally:
             self.order = None
             if self.done:
-                self.__iter__ = over
+                self.__iter__ = over  # StopIteration brings a result once
             if self.lock:
                 self.lock.release()
 
     def stop(self) -> Any:
-        """Make seq return, and return what it did. See pull."""
+        """Make seq return, and return what it did."""
         if self.ended:
             return None
         if left:
@@ -369,13 +315,11 @@ class Puller(State):
         if self.f is not None:
             self.forget()  # seq was never called
             return None
-        while not self.ended:
+        while not self.ended:  # once, if no signal's exception comes before the order
             if self.__next__ == self.refuse:
                 return None if self.done else self.refuse("stop")
-            if self.current() is not self.gp:
-                self.check_thread("stop")
+            self.check_thread("stop")
             try:
-                # Once is enough, unless a signal's exception came before the order.
                 self.deliver("stop", self.say_stop, None)
             except BaseException as e:
                 trim(e)
@@ -383,7 +327,6 @@ class Puller(State):
         return self.result
 
     def drop(self) -> None:
-        """Stop seq, because nobody can ask for its values any more."""
         if not self.ended:
             drop(self)
 
@@ -410,11 +353,8 @@ class Serial:
         self.p = p
         self.loop: Any = p.run_loop()
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Serial:
         return self
-
-    def close(self) -> None:
-        self.loop.close()
 
     def __next__(self) -> Any:
         assert self.p.lock is not None

@@ -16,41 +16,35 @@ from pullit._guard import calls, note_told
 from pullit._native import get_ident
 from pullit._seq import check_seq, find_engine, seq_name, thread_name
 
-# How often a producer that goes on after it was told to stop gets PullExit,
-# before it is left to drain to its own end, as in Go.
-EXITS = 5
+EXITS = 5  # for a producer that goes on; then it drains to its end, as in Go
 
-# What runs when a finished iterator is asked: the end, for ever, in C.
+# What asking a finished iterator runs: the end, for ever, in C.
 ended = iter(())
 over = ended.__next__
 
 
 class Source:
-    """What a PullIterator and a pull ask for values: how it stands, and what it refuses.
+    """What is asked for values: how it stands, and what it refuses.
 
-    Its `__next__` is a slot, and says at any time what asking for the next value runs: the
-    loop while nothing has begun or all is suspended, `refuse` while a value is being
-    made, `over` after the end. So the guards cost a right call nothing, and ``for``,
-    which asks from C, passes them too.
-
-    `done` says that no value will come any more, `ended` that all has been left, too.
+    `__next__`, a slot, is what asking runs: the loop, or `refuse` while a value is
+    being made, or `over`. So the guards cost a right call nothing, and hold for C.
     """
 
     __slots__ = ()
 
     ahead = False  # the producer may run ahead of its consumer
-    advice = ""  # to him who asks in a wrong thread, beside asking in the right one
+    advice = ""  # if asked in a wrong thread
 
     __next__: Callable[[], Any]
-    bound: bool  # it belongs to the thread where it was started: ...
+    bound: bool  # to the thread where it was started: ...
     thread: int  # ... this one, or 0
-    done: bool
-    ended: bool
+    done: bool  # no value will come any more, ...
+    ended: bool  # ... and all has been left
     label: str  # names what gives the values
-    name: str  # of the public function that has made it
+    name: str  # of the public function
 
     def refuse(self, call: str = "next") -> Any:
-        """What a call for the next value runs while one is being made (contracts 7, 21)."""
+        """What a call runs while a value is being made (contracts 7, 21)."""
         if self.done:
             raise StopIteration
         self.check_thread(call)
@@ -85,13 +79,12 @@ class Source:
 
 
 class State(Source, Coro):
-    """A Source that seq yields to: what its consumer and its producer share.
+    """What a consumer and a producer share.
 
-    Its `__iter__` is a slot as well, so that nothing but C runs between two values,
-    where a signal's exception would end the iteration.
+    `__iter__` is a slot, too: only C, which no signal interrupts, runs between values.
 
-    Invariants: `root` is None until seq is started, and again after the end. While
-    it is not, `gp` is the consumer, and None as soon as seq has ended.
+    `root` is None until seq is started, and after the end. In between, `gp` is the
+    consumer, and None as soon as seq has ended.
     """
 
     __slots__ = (
@@ -120,23 +113,19 @@ class State(Source, Coro):
         self.name = name
         self.label = label or seq_name(seq)
         self.bound = self.engine is greenlet
-        self.root: Any = None  # the coroutine on which seq was started, ...
-        self.thread = 0  # ... and the thread
-        self.done = self.ended = False
-        self.returned: bool = False
-        self.abandoned: bool = False  # nobody waits for seq's end, on the thread engine
-        self.told: bool = False  # yield_ has answered False
-        self.exits: int = 0  # and has then raised PullExit that often
-        self.foreign: str = ""  # what to tell the consumer of a foreign thread's yield_
+        self.root: Any = None  # the coroutine on which seq was started
+        self.thread = 0
+        self.done = self.ended = self.returned = False
+        self.abandoned = False  # nobody waits for seq's end, on the thread engine
+        self.told = False  # yield_ has answered False, ...
+        self.exits = 0  # ... and has then raised PullExit that often
+        self.foreign = ""  # what to tell the consumer of a foreign thread's yield_
 
     def accept(self, wanted: bool) -> bool:
-        """Tell whether a `yield_` that comes late, or from elsewhere, may go on.
-
-        The slow part of `yield_`: answers False itself, raises what `yield_` does.
-        """
+        """Tell whether a `yield_` that needs a look may go on, or is to answer False."""
         if (self.ended or self.gp is None) and not self.abandoned:
             return False
-        if self.engine is greenlet and get_ident() != self.thread:
+        if self.is_elsewhere():
             self.foreign = (
                 f"{self.name}: yield_ called in {thread_name(get_ident())}, but"
                 f" {self.label} was started in {thread_name(self.thread)}; pass"
@@ -152,39 +141,37 @@ class State(Source, Coro):
             )
         if calls:
             note_told(self.next_exit)
-        if not self.told:
-            self.told = True
-        else:
+        if self.told:
             raise_if(self.next_exit())
+        self.told = True
         return False
 
     def next_exit(self) -> PullExit | None:
-        """Return the PullExit for a producer that goes on, or None when it had enough."""
+        """Return the next PullExit, or None after enough of them."""
         if self.exits == EXITS:
             return None
         self.exits += 1
         return self.exit("yield_ called after it answered False; return instead")
 
     def exit(self, text: str) -> PullExit:
-        """Return a PullExit that this pull knows as its own."""
+        """Return a PullExit of our own."""
         self.told = True
         exit = PullExit(f"{self.name}: {text}")
         exit.puller = self
         return exit
 
     def is_exit(self, error: BaseException | None) -> bool:
-        """Tell whether *error* is such a PullExit, or was raised from one."""
+        """Tell whether *error* is ours, or was raised from it."""
         return any(isinstance(e, PullExit) and e.puller in (self, None) for e in causes(error))
 
     def frame(self) -> FrameType | None:
-        """Return the frame in which seq is suspended, or None."""
         if self.state() != "suspended":
             return None
-        if self.engine is greenlet:
+        if self.bound:
             frame: FrameType | None = self.root.gr_frame
         else:
             frame = sys._current_frames().get(self.root.thread.ident)
-        # What started a thread is the last: no seq is left there, only its last batch.
+        # None, if seq has ended and its last batch has not.
         while frame and (is_ours(frame.f_globals) or frame.f_globals is vars(threading)):
             frame = frame.f_back
         return frame

@@ -524,3 +524,26 @@ def test_06_a_consumers_exit_unwinds_the_pulls_around_it(
     with pytest.raises(kind):
         next(it)
     assert log == [False]
+
+
+def test_14_a_pull_may_be_dropped_elsewhere_while_another_of_its_thread_runs() -> None:
+    """CPython 3.11 crashes if it closes a running loop that has come round often enough."""
+    script = """
+        import threading, warnings
+        import pullit
+
+        warnings.simplefilter("ignore", ResourceWarning)
+        made = []
+
+        def seq(yield_):
+            for n in range(1500):
+                made.append(pullit.iterate(lambda yield_: yield_(1)))
+                next(made[0])
+                thread = threading.Thread(target=made.clear)
+                thread.start()
+                thread.join()
+                yield_(n)
+
+        print(len(list(pullit.iterate(seq))))
+        """
+    assert run_script(script) == "1500\n"
