@@ -68,7 +68,6 @@ class Puller(State):
     def renew(self) -> None:
         """Make a fresh loop, for `again` to ask first."""
         self.loop = Serial(self) if self.lock else self.run_loop()
-        self.__next__ = self.again
 
     def yield_(self, value: Any, /) -> Any:
         """What seq calls for each value, and waits in."""

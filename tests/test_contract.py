@@ -10,6 +10,7 @@ import _thread
 import contextvars
 import copy
 import pickle
+import sys
 import threading
 import traceback
 from collections.abc import Callable
@@ -20,6 +21,7 @@ import greenlet
 import pytest
 from elsewhere import error_in_thread
 from producers import countdown, deaf, failing, logged
+from strikes import Strike
 
 import pullit
 from pullit import PullError, PullExit, PullIterator, Seq, WrongThreadError
@@ -132,6 +134,24 @@ def test_04_with_stops(engine: Engine) -> None:
     with pullit.iterate(logged(countdown, log), engine=engine) as it:
         assert next(it) == 3
     assert log == ["start", False, "end"] * 2
+
+
+def test_04_a_value_lost_to_a_signal_stops_the_pull(engine: Engine) -> None:
+    """Its handler raised when the first value was there: no gap goes unnoticed."""
+
+    def profile(frame: Any, event: str, arg: object) -> None:
+        if event == "c_return" and arg is next:
+            sys.setprofile(None)
+            raise Strike
+
+    log: list[object] = []
+    it = pullit.iterate(logged(countdown, log), engine=engine)
+    sys.setprofile(profile)
+    with pytest.raises(Strike):
+        next(it)
+    assert log == ["start", False, "end"]
+    assert it.done
+    assert it.result == "stopped"
 
 
 # 5: a producer that goes on after it was told to stop.
