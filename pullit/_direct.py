@@ -1,26 +1,28 @@
-"""Iterables in the place of push iterators: what needs no coroutine."""
+"""Pulls that need no coroutine: iterables in the place of push iterators."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 from greenlet import getcurrent
 
 from pullit._errors import chain, raise_as_left
 from pullit._iterable import IterableSeq, open_iterable
 from pullit._native import get_ident
-from pullit._seq import seq_name
+from pullit._seq import find_engine, seq_name
 from pullit._state import Source, ended, over
+
+Make: TypeAlias = Callable[[list[Any]], Iterator[Any]]
 
 
 class Direct(Source):
     """A pull without a coroutine: an iterator in the place of seq.
 
-    *make* returns the iterator, when the first value is asked for, and adds to the
-    list that it is given what is to be closed at the end. *bound* says that it pulls
-    push iterators, and with them belongs to the thread where they started.
+    *make* returns the iterator, when the first value is asked for, and adds what is
+    to be closed to the list that it is given. *bound*: it pulls push iterators, and
+    belongs to one thread as they do.
     """
 
     __slots__ = (
@@ -41,23 +43,16 @@ class Direct(Source):
         "thread",
     )
 
-    def __init__(
-        self,
-        name: str,
-        label: str,
-        make: Callable[[list[Any]], Iterator[Any]],
-        bound: bool,
-        ahead: bool = False,
-    ) -> None:
+    def __init__(self, name: str, label: str, make: Make, bound: bool, ahead: bool = False) -> None:
         self.name, self.label, self.bound = name, label, bound
         self.thread = 0
         self.done = self.ended = False
-        self.returned: bool = False
-        self.result: Any = None  # an iterator has none
-        self.ahead: bool = ahead  # asked to read ahead, for which there is no need
-        self.make: Callable[[list[Any]], Iterator[Any]] | None = make
+        self.returned = False
+        self.result = None  # an iterator has none
+        self.ahead = ahead  # asked to, for which there is no need
+        self.make: Any = make
         self.made: list[Any] = []
-        self.advance: Callable[[], Any] | None = None  # the iterator's __next__, once made
+        self.advance: Any = None  # the iterator's __next__, once made
         self.loop: Any = ended
         self.__next__ = self.resume = over  # until the first value is asked for
 
@@ -70,14 +65,9 @@ class Direct(Source):
         return self
 
     def renew(self) -> None:
-        """Make a fresh loop: an exception has ended the last one, if there was one."""
+        """Make a fresh loop; see Puller."""
         self.loop = self.run_loop()
         self.resume = self.__next__ = self.loop.__next__
-
-    @property
-    def yield_next(self) -> bool:
-        """Whether a value is being made."""
-        return self.__next__ == self.refuse
 
     def run_loop(self) -> Generator[Any, None, None]:
         refuse, advance, bound = self.refuse, self.advance, self.bound
@@ -94,8 +84,8 @@ class Direct(Source):
                         advance = self.begin()
                     value = advance()
                 finally:
-                    # Before any call, in which a signal's handler could raise. No variable
-                    # is used: the loop would keep itself.
+                    # Before any call, in which a signal's handler could raise. In a
+                    # variable the loop would keep itself.
                     self.__next__ = self.resume
             except StopIteration:
                 break
@@ -107,8 +97,7 @@ class Direct(Source):
             value = None  # the consumer's alone
         self.end(None)
 
-    def begin(self) -> Callable[[], Any]:
-        assert self.make is not None
+    def begin(self) -> Any:
         self.thread = get_ident()
         try:
             self.advance = self.make(self.made).__next__
@@ -117,9 +106,9 @@ class Direct(Source):
         return self.advance
 
     def end(self, error: BaseException | None) -> None:
-        """Let go of everything, closing what was made, newest first.
+        """Let go of everything, and close what was made, newest first.
 
-        An error of that is raised, *error* and those before it among its contexts.
+        Raises an error of that, with *error* and those before it among its contexts.
         """
         self.done = True
         self.__next__ = self.refuse
@@ -141,7 +130,7 @@ class Direct(Source):
             del error, failed
 
     def deliver(self, call: str, answer: Callable[[], Any]) -> Any:
-        """What send and throw do. A false answer stops, as it does any push iterator."""
+        """What send and throw do. A false answer stops, as with any push iterator."""
         if self.state() == "running":
             return self.refuse(call)
         try:
@@ -163,25 +152,22 @@ class Direct(Source):
         return value
 
     def stop(self) -> None:
-        if self.ended:
+        if self.done:
             return
         if self.state() == "running":
-            if not self.done:
-                self.refuse("stop")
-            return
+            self.refuse("stop")
         self.check_thread("stop")
         self.end(None)
 
     def drop(self) -> None:
-        if self.state() == "running":
+        if self.done or self.state() == "running":
             return
         if self.is_elsewhere():
-            self.made.clear()  # the pulls that were made here are left to their thread
-            self.end(None)
-        else:
-            self.stop()
+            self.made.clear()  # the pulls in it are left to their thread
+        self.end(None)
 
 
-def direct(name: str, seq: IterableSeq, ahead: bool = False) -> Direct:
-    """Return the pull of an iterable's Seq."""
+def direct(name: str, seq: IterableSeq, engine: str, ahead: bool = False) -> Direct:
+    """Return the pull of an iterable's Seq, which needs no *engine*."""
+    find_engine(name, engine)
     return Direct(name, seq_name(seq), partial(open_iterable, seq.iterable), False, ahead)
