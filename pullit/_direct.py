@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any
 
 from greenlet import getcurrent
 
@@ -14,15 +14,12 @@ from pullit._native import get_ident
 from pullit._seq import find_engine, seq_name
 from pullit._state import Source, ended, over
 
-Make: TypeAlias = Callable[[list[Any]], Iterator[Any]]
-
 
 class Direct(Source):
     """A pull without a coroutine: an iterator in the place of seq.
 
-    *make* returns the iterator, when the first value is asked for, and adds what is
-    to be closed to the list that it is given. *bound*: it pulls push iterators, and
-    belongs to one thread as they do.
+    *make* returns it, when first asked, and adds what is to be closed to its list.
+    It is *bound* to a thread if it pulls push iterators.
     """
 
     __slots__ = (
@@ -43,11 +40,12 @@ class Direct(Source):
         "thread",
     )
 
-    def __init__(self, name: str, label: str, make: Make, bound: bool, ahead: bool = False) -> None:
+    def __init__(
+        self, name: str, label: str, make: Callable[..., Any], bound: bool, ahead: bool = False
+    ) -> None:
         self.name, self.label, self.bound = name, label, bound
         self.thread = 0
-        self.done = self.ended = False
-        self.returned = False
+        self.done = self.ended = self.returned = False
         self.result = None  # an iterator has none
         self.ahead = ahead  # asked to, for which there is no need
         self.make: Any = make
@@ -57,7 +55,7 @@ class Direct(Source):
         self.__next__ = self.resume = over  # until the first value is asked for
 
     def __iter__(self) -> Iterator[Any]:
-        """Return self, good for more values; see Puller."""
+        """Return self, good for more values."""
         if self.done:
             raise StopIteration
         if self.state() != "running":
@@ -65,7 +63,7 @@ class Direct(Source):
         return self
 
     def renew(self) -> None:
-        """Make a fresh loop; see Puller."""
+        """Make a fresh loop: an exception has ended the last one, if any."""
         self.loop = self.run_loop()
         self.resume = self.__next__ = self.loop.__next__
 
@@ -73,7 +71,7 @@ class Direct(Source):
         refuse, advance, bound = self.refuse, self.advance, self.bound
         caller = None
         while True:
-            if bound and getcurrent() is not caller:  # cheaper than to ask for the thread
+            if bound and getcurrent() is not caller:  # cheaper than the thread
                 caller = None  # no traceback is to keep it
                 self.check_thread("next")
                 caller = getcurrent()
@@ -108,9 +106,10 @@ class Direct(Source):
     def end(self, error: BaseException | None) -> None:
         """Let go of everything, and close what was made, newest first.
 
-        Raises an error of that, with *error* and those before it among its contexts.
+        An error of that is raised, with *error* among its contexts.
         """
         self.done = True
+        self.loop = ended  # before a next that is called in cleanup
         self.__next__ = self.refuse
         failed = None
         try:
@@ -122,7 +121,6 @@ class Direct(Source):
             self.returned = error is None and self.advance is not None
             self.ended = True
             self.make = self.advance = None
-            self.loop = ended
             self.__next__ = self.resume = over
             if failed:
                 raise_as_left(failed)
@@ -130,7 +128,7 @@ class Direct(Source):
             del error, failed
 
     def deliver(self, call: str, answer: Callable[[], Any]) -> Any:
-        """What send and throw do. A false answer stops, as with any push iterator."""
+        """What send and throw do: a false answer stops any push iterator."""
         if self.state() == "running":
             return self.refuse(call)
         try:
@@ -160,11 +158,10 @@ class Direct(Source):
         self.end(None)
 
     def drop(self) -> None:
-        if self.done or self.state() == "running":
-            return
-        if self.is_elsewhere():
-            self.made.clear()  # the pulls in it are left to their thread
-        self.end(None)
+        if not self.done and self.state() != "running":
+            if self.is_elsewhere():
+                self.made.clear()  # the pulls in it are left to their thread
+            self.end(None)
 
 
 def direct(name: str, seq: IterableSeq, engine: str, ahead: bool = False) -> Direct:
