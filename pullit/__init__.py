@@ -1,8 +1,8 @@
 """Turn a callback into a loop: Go's iter.Pull for Python, on greenlet.
 
 A *push iterator* is a function that calls ``yield_(value)`` for each value, and
-returns early when that answers false. pullit makes an iterator of it: between
-two values it waits inside ``yield_``, however deep in calls, C code included.
+returns early when that answers false. pullit makes it an iterator: between two
+values it waits inside ``yield_``, however deep in calls, C code included.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -41,7 +41,7 @@ __all__ = [
     "zip_longest",
 ]
 
-# Imported when first asked for: nearly half of what importing pullit would cost.
+# Imported when first asked for: nearly half of the cost.
 _later = {
     "from_callback": "_callback",
     **dict.fromkeys(("equal", "merge", "zip", "zip_longest"), "_combine"),
@@ -51,7 +51,7 @@ _later = {
 
 def _show(name: str, value: Any) -> Any:
     """Have a public name show itself as pullit's."""
-    if hasattr(value, "__qualname__") and name not in ("Seq", "Seq2"):
+    if name not in ("Seq", "Seq2"):
         value.__module__ = __name__
     globals()[name] = value
     return value
@@ -69,5 +69,5 @@ def __dir__() -> list[str]:
     return [*globals(), *_later]
 
 
-for _name in set(__all__) - set(_later):
+for _name in set(__all__).difference(_later):
     _show(_name, globals()[_name])

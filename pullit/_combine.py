@@ -27,26 +27,22 @@ D = TypeVar("D")
 E = TypeVar("E")
 
 Walk: TypeAlias = Seq[T] | Iterable[T]
-"""What the functions here take: a push iterator or an ordinary iterable."""
+"""What the functions here take."""
 
 Some: TypeAlias = Walk[Any]
 
 MISSING = object()
-KIND = "a push iterator, a function that takes yield_, or an iterable"
 
 
-def combine(
-    name: str, walks: tuple[Any, ...], join: Callable[..., Iterator[Any]]
-) -> PullIterator[Any]:
-    """Return an iterator over what *join* makes of iterators over the *walks*."""
+def combine(name: str, walks: Any, join: Callable[..., Iterator[Any]]) -> PullIterator[Any]:
+    """Return an iterator over what *join* makes of iterators over *walks*."""
     for place, walk in enumerate(walks, 1):
         if not is_iterable(walk):
-            check_seq(f"pullit.{name}", walk, f"argument {place}", KIND)
+            kind = "a push iterator, a function that takes yield_, or an iterable"
+            check_seq(f"pullit.{name}", walk, f"argument {place}", kind)
     names = [short_repr(walk) if isinstance(walk, str) else seq_name(walk) for walk in walks]
     label = f"{name}({', '.join(names)})"
-    sources: list[Any] = [
-        walk.iterable if isinstance(walk, IterableSeq) else walk for walk in walks
-    ]
+    sources = [walk.iterable if isinstance(walk, IterableSeq) else walk for walk in walks]
 
     def make(made: list[Any]) -> Iterator[Any]:
         iterators = []
@@ -93,13 +89,12 @@ def zip(*seqs: Any, strict: bool = False) -> PullIterator[Any]:
         >>> list(zip(letters, [1, 2, 3]))
         [('a', 1), ('b', 2)]
 
-    Each is a push iterator or an iterable. They are asked in the order of the
-    builtin zip, with its values and its errors of *strict*, and not before the
-    first value is asked for.
+    Each is a push iterator or an iterable. Nothing runs before the first value is
+    asked for; then it is as with the builtin zip, *strict* included.
 
     Whichever way it ends (the shortest ends, one fails, the consumer closes or
-    drops it), every push iterator has been stopped by then, newest first. An
-    error of that has the earlier one among its contexts.
+    drops it), every push iterator has been stopped by then, newest first. An error
+    of that has the earlier one among its contexts.
     """
     return combine("zip", seqs, partial(builtins.zip, strict=strict))
 
@@ -147,8 +142,8 @@ def merge(
         >>> list(merge([1, 4], [2, 3]))
         [1, 2, 3, 4]
 
-    As in heapq.merge, the earlier of *seqs* goes first where values are equal, and
-    each is asked for one value ahead. Else it is like `zip`.
+    Where values are equal, the earlier of *seqs* goes first. Each is asked for one
+    value ahead. Else it is like `zip`.
     """
     import heapq  # for those who merge
 
@@ -163,8 +158,8 @@ def equal(a: Walk[A], b: Walk[B], *, eq: Callable[[A, B], object] | None = None)
         >>> equal([1, 2], [1, 2, 3])
         False
 
-    Asks no further than the first difference, and stops both. *eq* is called in
-    place of ``==``, never with a value that is missing. Go's xiter.Equal.
+    Asks no further than the first difference, and stops both. *eq*, for ``==``, is
+    never called with what is missing. Go's xiter.Equal.
     """
     join = partial(itertools.zip_longest, fillvalue=MISSING)
     with combine("equal", (a, b), join) as pairs:

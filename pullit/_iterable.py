@@ -16,10 +16,10 @@ def from_iterable(iterable: Iterable[T]) -> Seq[T]:
     >>> from_iterable([1, 2])(print)
     1
 
-    It stops when ``yield_`` answers false, as print does after the 1. Each call
-    takes a new ``iter(iterable)``; if that made a generator, it closes it at the end.
+    It stops when ``yield_`` answers false, as print does. Each call takes a new
+    ``iter(iterable)``, and closes it at the end if that made a generator.
 
-    Pulling it costs no coroutine: it runs in its caller's thread and context, and
+    To pull it costs no coroutine: it runs in the caller's thread and context, and
     has no ``.frame``.
     """
     if not is_iterable(iterable):
@@ -48,7 +48,7 @@ def open_iterable(iterable: Any, made: list[Any]) -> Iterator[Any]:
 class IterableSeq:
     """The Seq of an iterable."""
 
-    def __init__(self, iterable: Iterable[Any]) -> None:
+    def __init__(self, iterable: Any) -> None:
         self.iterable = iterable
         self.__qualname__ = f"from_iterable({seq_name(iterable)})"
 

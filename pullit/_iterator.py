@@ -31,8 +31,8 @@ class PullIterator(Base[T_co]):
     `iterate`, which says what it does, `iterate2` and `generator` make it.
     """
 
-    # A chain asks its Puller from C: no call of ours lies between `for` and the
-    # loop. When a loop ends it asks once more, so that a refusal does not end it.
+    # A chain asks its Puller from C, with no call of ours before the loop. When a
+    # loop ends it asks again, so that a refusal is not the end.
     __slots__ = ("__weakref__", "p")
 
     p: Any  # a Puller or a Direct; Any, because it is not for users
@@ -43,7 +43,7 @@ class PullIterator(Base[T_co]):
     def send(self, value: Any, /) -> T_co:
         """Have the `yield_` that waits answer *value*; return the next value.
 
-        Only None can be sent to start. Later it is a value like any other, and false.
+        Only None can be sent to start; later that is an answer, a false one.
         """
         self.check_strict("send")
         if self.p.state() == "unstarted":
@@ -74,7 +74,7 @@ class PullIterator(Base[T_co]):
         return self.deliver("throw", partial(throw, errors))
 
     def check_strict(self, call: str) -> None:
-        """Refuse *call* where seq no longer waits in the `yield_` of the last value."""
+        """Refuse *call* where seq waits in another `yield_` than the last value's."""
         if self.p.ahead:
             raise PullError(
                 f"{self.p.name}: {call} on an iterator that reads ahead; its producer has"
@@ -109,7 +109,7 @@ class PullIterator(Base[T_co]):
 
     @property
     def done(self) -> bool:
-        """Whether no more values will come. After the last value, not yet."""
+        """Whether no more values will come; just after the last one, not yet."""
         return bool(self.p.done)
 
     @property
@@ -206,26 +206,22 @@ def iterate(seq: Seq[T], *, read_ahead: int = 0, engine: Engine = "greenlet") ->
         >>> it
         <pullit.PullIterator of countdown, finished>
 
-    ``close``, the end of a ``with`` block, and dropping the last reference stop
-    *seq*, and return when it has. If it calls ``yield_`` again instead, that raises
-    PullExit.
+    So do ``close`` and dropping the last reference; they return when *seq* has. If
+    it calls ``yield_`` again instead, that raises PullExit.
 
-    What *seq* raises comes out of the ``next`` or ``close`` that runs it, once;
-    then it is the end for ever. StopIteration becomes RuntimeError. It is an error,
-    PullError, to ask from inside *seq*, and WrongThreadError in another thread than
-    the first ``next``. With ``engine="thread"``, twenty times as slow, any thread
-    may ask, one at a time.
+    What *seq* raises comes out of the call that runs it, once; then it is the end.
+    StopIteration becomes RuntimeError. It is an error, PullError, to ask from inside
+    *seq*, and WrongThreadError in another thread than the first ``next``. With
+    ``engine="thread"``, twenty times as slow, any thread may, one at a time.
 
-    *read_ahead* lets *seq* run on for up to that many values each time, and makes
-    a value cost a tenth:
+    With *read_ahead* a switch brings up to that many values, at a tenth of the cost:
 
         >>> list(iterate(countdown, read_ahead=64))
         [3, 2, 1]
 
-    Values, order and errors are the same. But the first ``next`` waits for that
-    many, ``close`` drops those ahead, or raises an error found there, and ``send``
-    and ``throw`` are errors. Not for live sources, nor for values that are valid
-    only until ``yield_`` returns.
+    But the first ``next`` waits for that many, ``close`` drops those ahead, though
+    not an error among them, and it is an error to ``send`` or ``throw``. Not for
+    live sources, nor for values that are valid only until ``yield_`` returns.
     """
     if isinstance(seq, IterableSeq):
         from pullit._direct import direct  # as seldom
@@ -274,16 +270,15 @@ def generator(function: Any = None, /, *, read_ahead: int = 0, engine: Engine = 
         >>> list(leaves([1, [2, [3]], 4]))
         [1, 2, 3, 4]
 
-    Calling it returns an iterator as `iterate` does. Name, docstring and the rest
-    of the signature are kept. For a method, decorate a function inside it.
+    It returns an iterator, as `iterate` does. Name, docstring and the rest of the
+    signature are kept. For a method, decorate a function inside it.
     """
     find_engine("pullit.generator", engine)
     check_read_ahead("pullit.generator", read_ahead)
     if function is None:
         return partial(generator, read_ahead=read_ahead, engine=engine)
     check_seq("pullit.generator", function)
-    first = first_parameter(function)
-    label = seq_name(function)
+    first, label = first_parameter(function), seq_name(function)
 
     def generate(*args: Any, **kwargs: Any) -> PullIterator[Any]:
         def seq(yield_: Any) -> object:
@@ -293,14 +288,14 @@ def generator(function: Any = None, /, *, read_ahead: int = 0, engine: Engine = 
 
     update_wrapper(generate, function, [n for n in WRAPPER_ASSIGNMENTS if "annot" not in n])
     copy_annotations(generate, function, first)
-    # Of a bound method inspect.signature drops the first parameter; and it looks
-    # when asked, when all annotations can be evaluated.
+    # inspect.signature drops the first parameter of a bound method, and does so when
+    # asked, when all annotations can be evaluated.
     generate.__wrapped__ = MethodType(function, generator)  # type: ignore[attr-defined]
     return generate
 
 
 def first_parameter(function: Any) -> str:
-    """Return the name of the parameter for yield_; TypeError if there can be none."""
+    """Return the name of the parameter for yield_, or raise TypeError."""
     code = getattr(function, "__code__", None)
     if code is None:
         return ""

@@ -67,7 +67,7 @@ class Owner:
         self.p.stop()
 
     def is_end(self) -> bool:
-        """Tell whether that was the end. If not, an exception has ended the loop: renew it."""
+        """Tell whether that was the end. If not, an exception has ended the loop."""
         if self.p.state() == "running":
             try:
                 self.p.refuse()
@@ -124,26 +124,22 @@ def pull(seq: Seq[T], *, engine: Engine = "greenlet") -> Pull[T]:
         >>> next(), next()
         ((3, True), (2, True))
 
-    *seq* now waits in its second ``yield_``. ``stop`` makes that answer False, so
-    that *seq* can clean up and return:
+    *seq* now waits in its second ``yield_``. ``stop`` makes that answer False, and
+    returns when *seq* has:
 
         >>> stop()
         >>> next()
         (None, False)
 
-    The first ``next`` starts *seq*, in a copy of its caller's context. Each runs it
-    up to its next ``yield_``; what comes after the last one runs in the ``next``
-    that reports the end.
+    The first ``next`` starts *seq*, unless it is stopped before, in a copy of its
+    caller's context. What follows the last ``yield_`` runs in the ``next`` that
+    reports the end. A ``with`` block stops *seq* too, as does dropping the pull. If
+    *seq* calls ``yield_`` again instead of returning, that raises PullExit.
 
-    ``stop`` returns when *seq* has, and never starts it. If *seq* calls ``yield_``
-    again instead, that raises PullExit. The end of a ``with`` block, and dropping
-    the last reference, stop *seq* too.
-
-    It is valid to call either again after the end. What *seq* raises comes out of
-    the call that runs it, once; then it is the end. It is an error, PullError, to
-    call them from inside *seq*, and WrongThreadError in another thread than the
-    first ``next``. With ``engine="thread"``, twenty times as slow, any thread may
-    call them, one at a time.
+    It is valid to call either after the end. What *seq* raises comes out of the call
+    that runs it, once. It is an error, PullError, to call them from inside *seq*, and
+    WrongThreadError in another thread than the first ``next``. With
+    ``engine="thread"``, twenty times as slow, any thread may, one at a time.
 
     Go's iter.Pull.
     """
