@@ -1,9 +1,8 @@
 """Turn a callback into a loop: Go's iter.Pull for Python, on greenlet.
 
 A *push iterator* is a function that calls ``yield_(value)`` for each value, and
-returns early when that answers false. pullit turns it into an iterator that
-gives a value each time it is asked; the push iterator waits meanwhile, inside
-``yield_``, however deep in calls, C code included.
+returns early when that answers false. pullit makes it an iterator: between two
+values it waits inside ``yield_``, however deep in calls, C code included.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -42,23 +41,17 @@ __all__ = [
     "zip_longest",
 ]
 
-# Imported when first asked for: nearly half of what importing pullit would cost.
+# Imported when first asked for: nearly half of the cost.
 _later = {
-    "Pull": "pullit._pull",
-    "Pull2": "pullit._pull",
-    "equal": "pullit._combine",
-    "from_callback": "pullit._callback",
-    "merge": "pullit._combine",
-    "pull": "pullit._pull",
-    "pull2": "pullit._pull",
-    "zip": "pullit._combine",
-    "zip_longest": "pullit._combine",
+    "from_callback": "_callback",
+    **dict.fromkeys(("equal", "merge", "zip", "zip_longest"), "_combine"),
+    **dict.fromkeys(("Pull", "Pull2", "pull", "pull2"), "_pull"),
 }
 
 
 def _show(name: str, value: Any) -> Any:
-    """Have a public name show itself as pullit's, in tracebacks, reprs and docs."""
-    if hasattr(value, "__qualname__") and name not in ("Seq", "Seq2"):
+    """Have a public name show itself as pullit's."""
+    if name not in ("Seq", "Seq2"):
         value.__module__ = __name__
     globals()[name] = value
     return value
@@ -69,12 +62,12 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return _show(name, getattr(import_module(_later[name]), name))
+    return _show(name, getattr(import_module(f"pullit.{_later[name]}"), name))
 
 
 def __dir__() -> list[str]:
     return [*globals(), *_later]
 
 
-for _name in set(__all__) - set(_later):
+for _name in set(__all__).difference(_later):
     _show(_name, globals()[_name])

@@ -1,4 +1,4 @@
-"""Iterables in the place of push iterators: what needs no coroutine."""
+"""Pulls that need no coroutine: iterables in the place of push iterators."""
 
 from __future__ import annotations
 
@@ -11,16 +11,15 @@ from greenlet import getcurrent
 from pullit._errors import chain, raise_as_left
 from pullit._iterable import IterableSeq, open_iterable
 from pullit._native import get_ident
-from pullit._seq import seq_name
+from pullit._seq import find_engine, seq_name
 from pullit._state import Source, ended, over
 
 
 class Direct(Source):
     """A pull without a coroutine: an iterator in the place of seq.
 
-    *make* returns the iterator, when the first value is asked for, and adds to the
-    list that it is given what is to be closed at the end. *bound* says that it pulls
-    push iterators, and with them belongs to the thread where they started.
+    *make* returns it, when first asked, and adds what is to be closed to its list.
+    It is *bound* to a thread if it pulls push iterators.
     """
 
     __slots__ = (
@@ -42,27 +41,21 @@ class Direct(Source):
     )
 
     def __init__(
-        self,
-        name: str,
-        label: str,
-        make: Callable[[list[Any]], Iterator[Any]],
-        bound: bool,
-        ahead: bool = False,
+        self, name: str, label: str, make: Callable[..., Any], bound: bool, ahead: bool = False
     ) -> None:
         self.name, self.label, self.bound = name, label, bound
         self.thread = 0
-        self.done = self.ended = False
-        self.returned: bool = False
-        self.result: Any = None  # an iterator has none
-        self.ahead: bool = ahead  # asked to read ahead, for which there is no need
-        self.make: Callable[[list[Any]], Iterator[Any]] | None = make
+        self.done = self.ended = self.returned = False
+        self.result = None  # an iterator has none
+        self.ahead = ahead  # asked to, for which there is no need
+        self.make: Any = make
         self.made: list[Any] = []
-        self.advance: Callable[[], Any] | None = None  # the iterator's __next__, once made
+        self.advance: Any = None  # the iterator's __next__, once made
         self.loop: Any = ended
         self.__next__ = self.resume = over  # until the first value is asked for
 
     def __iter__(self) -> Iterator[Any]:
-        """Return self, good for more values; see Puller."""
+        """Return self, good for more values."""
         if self.done:
             raise StopIteration
         if self.state() != "running":
@@ -70,20 +63,15 @@ class Direct(Source):
         return self
 
     def renew(self) -> None:
-        """Make a fresh loop: an exception has ended the last one, if there was one."""
+        """Make a fresh loop: an exception has ended the last one, if any."""
         self.loop = self.run_loop()
         self.resume = self.__next__ = self.loop.__next__
-
-    @property
-    def yield_next(self) -> bool:
-        """Whether a value is being made."""
-        return self.__next__ == self.refuse
 
     def run_loop(self) -> Generator[Any, None, None]:
         refuse, advance, bound = self.refuse, self.advance, self.bound
         caller = None
         while True:
-            if bound and getcurrent() is not caller:  # cheaper than to ask for the thread
+            if bound and getcurrent() is not caller:  # cheaper than the thread
                 caller = None  # no traceback is to keep it
                 self.check_thread("next")
                 caller = getcurrent()
@@ -94,8 +82,8 @@ class Direct(Source):
                         advance = self.begin()
                     value = advance()
                 finally:
-                    # Before any call, in which a signal's handler could raise. No variable
-                    # is used: the loop would keep itself.
+                    # Before any call, in which a signal's handler could raise. In a
+                    # variable the loop would keep itself.
                     self.__next__ = self.resume
             except StopIteration:
                 break
@@ -107,8 +95,7 @@ class Direct(Source):
             value = None  # the consumer's alone
         self.end(None)
 
-    def begin(self) -> Callable[[], Any]:
-        assert self.make is not None
+    def begin(self) -> Any:
         self.thread = get_ident()
         try:
             self.advance = self.make(self.made).__next__
@@ -117,11 +104,12 @@ class Direct(Source):
         return self.advance
 
     def end(self, error: BaseException | None) -> None:
-        """Let go of everything, closing what was made, newest first.
+        """Let go of everything, and close what was made, newest first.
 
-        An error of that is raised, *error* and those before it among its contexts.
+        An error of that is raised, with *error* among its contexts.
         """
         self.done = True
+        self.loop = ended  # before a next that is called in cleanup
         self.__next__ = self.refuse
         failed = None
         try:
@@ -133,7 +121,6 @@ class Direct(Source):
             self.returned = error is None and self.advance is not None
             self.ended = True
             self.make = self.advance = None
-            self.loop = ended
             self.__next__ = self.resume = over
             if failed:
                 raise_as_left(failed)
@@ -141,7 +128,7 @@ class Direct(Source):
             del error, failed
 
     def deliver(self, call: str, answer: Callable[[], Any]) -> Any:
-        """What send and throw do. A false answer stops, as it does any push iterator."""
+        """What send and throw do: a false answer stops any push iterator."""
         if self.state() == "running":
             return self.refuse(call)
         try:
@@ -163,25 +150,21 @@ class Direct(Source):
         return value
 
     def stop(self) -> None:
-        if self.ended:
+        if self.done:
             return
         if self.state() == "running":
-            if not self.done:
-                self.refuse("stop")
-            return
+            self.refuse("stop")
         self.check_thread("stop")
         self.end(None)
 
     def drop(self) -> None:
-        if self.state() == "running":
-            return
-        if self.is_elsewhere():
-            self.made.clear()  # the pulls that were made here are left to their thread
+        if not self.done and self.state() != "running":
+            if self.is_elsewhere():
+                self.made.clear()  # the pulls in it are left to their thread
             self.end(None)
-        else:
-            self.stop()
 
 
-def direct(name: str, seq: IterableSeq, ahead: bool = False) -> Direct:
-    """Return the pull of an iterable's Seq."""
+def direct(name: str, seq: IterableSeq, engine: str, ahead: bool = False) -> Direct:
+    """Return the pull of an iterable's Seq, which needs no *engine*."""
+    find_engine(name, engine)
     return Direct(name, seq_name(seq), partial(open_iterable, seq.iterable), False, ahead)

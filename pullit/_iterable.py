@@ -16,12 +16,11 @@ def from_iterable(iterable: Iterable[T]) -> Seq[T]:
     >>> from_iterable([1, 2])(print)
     1
 
-    It stops when its ``yield_`` answers false, as print does after the 1. Each
-    call takes a new ``iter(iterable)``, and closes it at the end if that made a
-    generator. TypeError if there is none to take.
+    It stops when ``yield_`` answers false, as print does. Each call takes a new
+    ``iter(iterable)``, and closes it at the end if that made a generator.
 
-    Pulling it again costs no coroutine: an iterator over it runs in its caller's
-    thread and context, and has no ``.frame``.
+    To pull it costs no coroutine: it runs in the caller's thread and context, and
+    has no ``.frame``.
     """
     if not is_iterable(iterable):
         raise TypeError(
@@ -32,14 +31,14 @@ def from_iterable(iterable: Iterable[T]) -> Seq[T]:
 
 
 def is_iterable(value: object) -> bool:
-    """Tell whether *value* counts as an iterable, even if it can be called too."""
+    """Tell whether *value* is an iterable, even if it can be called too."""
     return hasattr(type(value), "__iter__") or (
         hasattr(type(value), "__getitem__") and not callable(value)
     )
 
 
 def open_iterable(iterable: Any, made: list[Any]) -> Iterator[Any]:
-    """Return iter of *iterable*. If that has made a generator, add it to *made*, to be closed."""
+    """Return iter of *iterable*; if that has made a generator, add it to *made*."""
     iterator: Iterator[Any] = iter(iterable)
     if iterator is not iterable and isinstance(iterator, Generator):
         made.append(iterator)
@@ -49,7 +48,7 @@ def open_iterable(iterable: Any, made: list[Any]) -> Iterator[Any]:
 class IterableSeq:
     """The Seq of an iterable."""
 
-    def __init__(self, iterable: Iterable[Any]) -> None:
+    def __init__(self, iterable: Any) -> None:
         self.iterable = iterable
         self.__qualname__ = f"from_iterable({seq_name(iterable)})"
 

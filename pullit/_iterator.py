@@ -28,25 +28,22 @@ else:
 class PullIterator(Base[T_co]):
     """An iterator over what a push iterator yields, with a generator's methods.
 
-    Made by `iterate`, `iterate2` and functions decorated with `generator`; see
-    `iterate` for what they have in common.
+    `iterate`, which says what it does, `iterate2` and `generator` make it.
     """
 
-    # A chain asks its Puller for values, from C: no call of ours lies between
-    # `for` and the loop. It asks the Puller once more when a loop has ended, so
-    # that iteration goes on after a refusal.
+    # A chain asks its Puller from C, with no call of ours before the loop. When a
+    # loop ends it asks again, so that a refusal is not the end.
     __slots__ = ("__weakref__", "p")
 
-    p: Any  # a Puller or a Direct; not for users, to whom it shows no type
+    p: Any  # a Puller or a Direct; Any, because it is not for users
 
     def __new__(cls, *args: object) -> NoReturn:
         raise TypeError("cannot create a pullit.PullIterator; call pullit.iterate(seq)")
 
     def send(self, value: Any, /) -> T_co:
-        """Resume the producer: the `yield_` that it waits in answers *value*.
+        """Have the `yield_` that waits answer *value*; return the next value.
 
-        Returns the next value. To start a producer, send None or call next. Later,
-        None is a value like any other, and false: next is what answers True.
+        Only None can be sent to start; later that is an answer, a false one.
         """
         self.check_strict("send")
         if self.p.state() == "unstarted":
@@ -57,28 +54,19 @@ class PullIterator(Base[T_co]):
 
     @overload
     def throw(
-        self,
-        kind: type[BaseException],
-        value: BaseException | object = None,
-        traceback: TracebackType | None = None,
-        /,
+        self, kind: type[BaseException], value: object = None, tb: TracebackType | None = None, /
     ) -> T_co: ...
     @overload
     def throw(
-        self,
-        kind: BaseException,
-        value: None = None,
-        traceback: TracebackType | None = None,
-        /,
+        self, kind: BaseException, value: None = None, tb: TracebackType | None = None, /
     ) -> T_co: ...
-    def throw(self, kind: Any, value: Any = None, traceback: Any = None, /) -> T_co:
-        """Resume the producer: the `yield_` that it waits in raises an exception.
+    def throw(self, kind: Any, value: Any = None, tb: Any = None, /) -> T_co:
+        """Have the `yield_` that waits raise an exception; return the next value.
 
-        Returns the next value, if the producer handles it and yields again. An
-        iterator that was not started, or has ended, raises it here.
+        An iterator that was not started, or has ended, raises it here.
         """
         self.check_strict("throw")
-        errors = [instance(kind, value, traceback)]
+        errors = [instance(kind, value, tb)]
         del kind, value  # else this frame and the error's traceback are a cycle
         if self.p.done or self.p.state() == "unstarted":
             self.p.stop()
@@ -86,7 +74,7 @@ class PullIterator(Base[T_co]):
         return self.deliver("throw", partial(throw, errors))
 
     def check_strict(self, call: str) -> None:
-        """Refuse what is meant for the `yield_` of the last value: seq is not in that."""
+        """Refuse *call* where seq waits in another `yield_` than the last value's."""
         if self.p.ahead:
             raise PullError(
                 f"{self.p.name}: {call} on an iterator that reads ahead; its producer has"
@@ -105,10 +93,7 @@ class PullIterator(Base[T_co]):
         return value
 
     def close(self) -> Any:
-        """Stop the producer, as pull's stop does, and return what it returned.
-
-        None if it did not return, or had ended before.
-        """
+        """Stop the producer. Return what it returned; None, if it had ended before."""
         return self.p.stop()
 
     @property
@@ -124,9 +109,8 @@ class PullIterator(Base[T_co]):
 
     @property
     def done(self) -> bool:
-        """Whether no more values will come. After the last value, not yet."""
-        done: bool = self.p.done
-        return done
+        """Whether no more values will come; just after the last one, not yet."""
+        return bool(self.p.done)
 
     @property
     def frame(self) -> FrameType | None:
@@ -151,38 +135,33 @@ class PullIterator(Base[T_co]):
         refuse_copy(self)
 
 
-def instance(kind: Any, value: Any, traceback: TracebackType | None) -> BaseException:
-    """Return the exception that ``throw(kind, value, traceback)`` raises."""
-    if isinstance(kind, type) and issubclass(kind, BaseException):
-        if isinstance(value, kind):
-            error: BaseException = value
-        elif value is None:
-            error = kind()
-        else:
-            error = kind(*value) if isinstance(value, tuple) else kind(value)
-    elif not isinstance(kind, BaseException):
-        raise TypeError(f"throw takes an exception, a class or an instance, not {kind!r}")
-    elif value is not None:
-        raise TypeError("throw takes no separate value beside an instance")
-    else:
+def instance(kind: Any, value: Any, tb: TracebackType | None) -> BaseException:
+    """Return the exception that ``throw(kind, value, tb)`` raises."""
+    error: BaseException
+    if isinstance(kind, BaseException):
+        if value is not None:
+            raise TypeError("throw takes no separate value beside an instance")
         error = kind
-    return error.with_traceback(traceback) if traceback else error
+    elif not (isinstance(kind, type) and issubclass(kind, BaseException)):
+        raise TypeError(f"throw takes an exception, a class or an instance, not {kind!r}")
+    elif isinstance(value, kind):
+        error = value
+    elif value is None:
+        error = kind()
+    else:
+        error = kind(*value) if isinstance(value, tuple) else kind(value)
+    return error.with_traceback(tb) if tb else error
 
 
 def throw(errors: list[BaseException]) -> NoReturn:
-    """Raise the one error, and keep it in no frame of its own traceback."""
+    """Raise the one error, kept in no frame of its own traceback."""
     raise errors.pop()
 
 
 def start(
-    name: str,
-    seq: Callable[..., object],
-    engine: str,
-    read_ahead: int,
-    pairs: bool = False,
-    label: str = "",
+    name: str, seq: Any, engine: str, read_ahead: int, pairs: bool = False, label: str = ""
 ) -> PullIterator[Any]:
-    """Return the iterator over *seq*, which is not started yet."""
+    """Return the iterator over *seq*."""
     n = check_read_ahead(name, read_ahead)
     if n < 2:
         return iterator(Puller(name, seq, engine, pairs, label))
@@ -193,7 +172,7 @@ def start(
 
 
 def iterator(p: Puller | Direct, parts: Iterable[Any] | None = None) -> PullIterator[Any]:
-    """Return the iterator whose values are *p*'s, or those of its *parts*."""
+    """Return the iterator over the values of *p*, or of its *parts*."""
     it: PullIterator[Any]
     it = PullIterator.from_iterable(parts or repeat(p))  # type: ignore[attr-defined]
     it.p = p
@@ -208,17 +187,18 @@ def iterate(seq: Seq[T], *, read_ahead: int = 0, engine: Engine = "greenlet") ->
         ...         if not yield_(n):
         ...             return
         ...     return "lift-off"
-        >>> for n in iterate(countdown):
+        >>> it = iterate(countdown)
+        >>> for n in it:
         ...     print(n)
         3
         2
         1
+        >>> it.result
+        'lift-off'
 
-    It is to a push iterator what a generator is to its function, and has a
-    generator's methods; but *seq* may yield from any depth of calls, C code
-    included. The first ``next`` starts *seq*, in a copy of its caller's context;
-    each runs it up to its next ``yield_``, which answers True when resumed by
-    ``next``, x by ``send(x)``, and False when told to stop:
+    *seq* may yield from any depth, C code included. The first ``next`` starts it,
+    in a copy of its caller's context. Each runs it up to its next ``yield_``, which
+    answers True to ``next``, x to ``send(x)``, and False when told to stop:
 
         >>> with iterate(countdown) as it:
         ...     next(it)
@@ -226,46 +206,35 @@ def iterate(seq: Seq[T], *, read_ahead: int = 0, engine: Engine = "greenlet") ->
         >>> it
         <pullit.PullIterator of countdown, finished>
 
-    ``close``, the end of a ``with`` block, and dropping the last reference stop
-    *seq* and return when it has returned. If *seq* calls ``yield_`` again
-    instead, the call raises PullExit. ``.result`` is what *seq* returned:
+    So do ``close`` and dropping the last reference; they return when *seq* has. If
+    it calls ``yield_`` again instead, that raises PullExit.
 
-        >>> it = iterate(countdown)
-        >>> list(it), it.result, it.done
-        ([3, 2, 1], 'lift-off', True)
+    What *seq* raises comes out of the call that runs it, once; then it is the end.
+    StopIteration becomes RuntimeError. It is an error, PullError, to ask from inside
+    *seq*, and WrongThreadError in another thread than the first ``next``. With
+    ``engine="thread"``, twenty times as slow, any thread may, one at a time.
 
-    What *seq* raises, the ``next`` or ``close`` during which it happened raises,
-    once; then it is the end, and stays so. A StopIteration becomes RuntimeError,
-    as in a generator. It is an error, PullError, to ask for a value from inside
-    *seq* while it runs, and WrongThreadError in another thread than the first
-    ``next`` was. With ``engine="thread"``, which costs some twenty times as
-    much, any thread may ask, one at a time.
+    With *read_ahead* a switch brings up to that many values, at a tenth of the cost:
 
-    *read_ahead* lets *seq* run on for up to that many values each time, and makes
-    a value cost a tenth:
+        >>> list(iterate(countdown, read_ahead=64))
+        [3, 2, 1]
 
-        >>> sum(iterate(lambda yield_: any(not yield_(n) for n in range(1000)), read_ahead=64))
-        499500
-
-    Values, their order and the place of an exception among them are the same. But
-    *seq* is ahead: the first ``next`` waits for that many values, which are all
-    kept in memory, and what ``close`` finds ahead, it drops, except for an
-    exception, which it raises. It is an error to call ``send`` or ``throw``. Not
-    for live sources, nor for values that are valid only until ``yield_`` returns.
+    But the first ``next`` waits for that many, ``close`` drops those ahead, though
+    not an error among them, and it is an error to ``send`` or ``throw``. Not for
+    live sources, nor for values that are valid only until ``yield_`` returns.
     """
     if isinstance(seq, IterableSeq):
         from pullit._direct import direct  # as seldom
 
-        find_engine("pullit.iterate", engine)
         ahead = check_read_ahead("pullit.iterate", read_ahead) > 1
-        return iterator(direct("pullit.iterate", seq, ahead))
+        return iterator(direct("pullit.iterate", seq, engine, ahead))
     return start("pullit.iterate", seq, engine, read_ahead)
 
 
 def iterate2(
     seq: Seq2[K, V], *, read_ahead: int = 0, engine: Engine = "greenlet"
 ) -> PullIterator[tuple[K, V]]:
-    """Return an iterator over the pairs that *seq* yields; in all else it is `iterate`:
+    """Return an iterator over the pairs that *seq* yields; else it is `iterate`:
 
     >>> list(iterate2(lambda yield_: yield_("one", 1)))
     [('one', 1)]
@@ -301,34 +270,32 @@ def generator(function: Any = None, /, *, read_ahead: int = 0, engine: Engine = 
         >>> list(leaves([1, [2, [3]], 4]))
         [1, 2, 3, 4]
 
-    Calling it returns an iterator as `iterate` does, and runs nothing yet. It
-    keeps the function's name, docstring and the rest of its signature. To make a
-    method into a generator, decorate a function inside it.
+    It returns an iterator, as `iterate` does. Name, docstring and the rest of the
+    signature are kept. For a method, decorate a function inside it.
     """
     find_engine("pullit.generator", engine)
     check_read_ahead("pullit.generator", read_ahead)
     if function is None:
         return partial(generator, read_ahead=read_ahead, engine=engine)
     check_seq("pullit.generator", function)
-    first = first_parameter(function)
-    label = seq_name(function)
+    first, label = first_parameter(function), seq_name(function)
 
     def generate(*args: Any, **kwargs: Any) -> PullIterator[Any]:
-        def seq(yield_: Callable[[Any], Any]) -> object:
+        def seq(yield_: Any) -> object:
             return function(yield_, *args, **kwargs)
 
         return start("pullit.generator", seq, engine, read_ahead, label=label)
 
     update_wrapper(generate, function, [n for n in WRAPPER_ASSIGNMENTS if "annot" not in n])
     copy_annotations(generate, function, first)
-    # What inspect.signature looks at: of a bound method it drops the first
-    # parameter, and does so when asked, when all annotations can be evaluated.
+    # inspect.signature drops the first parameter of a bound method, and does so when
+    # asked, when all annotations can be evaluated.
     generate.__wrapped__ = MethodType(function, generator)  # type: ignore[attr-defined]
     return generate
 
 
 def first_parameter(function: Any) -> str:
-    """Return the name of the parameter for yield_; TypeError if there can be none."""
+    """Return the name of the parameter for yield_, or raise TypeError."""
     code = getattr(function, "__code__", None)
     if code is None:
         return ""

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, NoReturn, T
 from pullit._errors import leave, refuse_copy
 from pullit._iterable import IterableSeq
 from pullit._puller import Puller
-from pullit._seq import find_engine
 from pullit._types import Engine, K, K_co, Seq, Seq2, T, T_co, V, V_co
 
 if TYPE_CHECKING:
@@ -30,15 +29,14 @@ if TYPE_CHECKING:
         next: Next2[K_co, V_co]
         stop: Callable[[], None]
 else:
-    # typing.NamedTuple would take longer than all the rest of importing pullit.
+    # typing.NamedTuple would take longer than importing all of pullit.
     NextStop = NextStop2 = namedtuple("NextStop", ["next", "stop"])
 
 
 class Owner:
     """What the user's next and stop both hold: dropped with them, it stops seq.
 
-    Nothing on the producer's side refers to it, so that it can be dropped while
-    seq is suspended.
+    So nothing on the producer's side may refer to it.
     """
 
     __slots__ = ("__weakref__", "p")
@@ -54,7 +52,7 @@ class Owner:
                 for value in p.loop:  # resumes the generator in this very frame
                     return value, True
             except ValueError:  # it is running, or seq's own
-                if not p.yield_next:
+                if p.state() != "running":
                     raise
             if self.is_end():
                 return None, False
@@ -69,10 +67,7 @@ class Owner:
         self.p.stop()
 
     def is_end(self) -> bool:
-        """Tell next, whose loop gave no value, whether that was the end.
-
-        If not, there is another loop now; an exception has ended the last one.
-        """
+        """Tell whether that was the end. If not, an exception has ended the loop."""
         if self.p.state() == "running":
             try:
                 self.p.refuse()
@@ -99,7 +94,7 @@ class Stopping:
         leave(cast(Any, self).stop, error)
 
     def __repr__(self) -> str:
-        p: Puller | Direct = cast(Any, self).stop.__self__.p
+        p = cast(Any, self).stop.__self__.p
         return f"<pullit.{type(self).__name__} of {p.label}, {p.state()}>"
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
@@ -107,13 +102,13 @@ class Stopping:
 
 
 class Pull(Stopping, NextStop[T_co]):
-    """What `pull` returns. As a context manager it calls `stop` at the end."""
+    """What `pull` returns; as a context manager, it calls `stop` at the end."""
 
     __slots__ = ()
 
 
 class Pull2(Stopping, NextStop2[K_co, V_co]):
-    """What `pull2` returns. As a context manager it calls `stop` at the end."""
+    """What `pull2` returns; as a context manager, it calls `stop` at the end."""
 
     __slots__ = ()
 
@@ -129,44 +124,36 @@ def pull(seq: Seq[T], *, engine: Engine = "greenlet") -> Pull[T]:
         >>> next(), next()
         ((3, True), (2, True))
 
-    *seq* is now suspended inside its second ``yield_``. Calling ``stop`` makes
-    that call return False, so that *seq* can clean up and return:
+    *seq* now waits in its second ``yield_``. ``stop`` makes that answer False, and
+    returns when *seq* has:
 
         >>> stop()
         >>> next()
         (None, False)
 
-    ``next`` returns ``(value, True)``, and after the end ``(None, False)``. It
-    runs *seq* up to its next ``yield_``; what *seq* does after its last one
-    happens in the ``next`` that reports the end. The first ``next`` starts
-    *seq*, in a copy of its caller's context.
+    The first ``next`` starts *seq*, unless it is stopped before, in a copy of its
+    caller's context. What follows the last ``yield_`` runs in the ``next`` that
+    reports the end. A ``with`` block stops *seq* too, as does dropping the pull. If
+    *seq* calls ``yield_`` again instead of returning, that raises PullExit.
 
-    ``stop`` returns when *seq* has. If *seq* was never started, it never is. If
-    *seq* calls ``yield_`` again instead of returning, the call raises PullExit.
-    Call ``stop`` when you are done with a pull that has not ended, or use the
-    pull as a context manager. One that is dropped is stopped there and then.
-
-    It is valid to call either function again after the end. What *seq* raises,
-    the ``next`` or ``stop`` during which it happened raises, once; then it is
-    the end. It is an error, PullError, to call them from inside *seq* while it
-    runs, and WrongThreadError to call them in another thread than the first
-    ``next`` was. With ``engine="thread"``, which costs some twenty times as
-    much, any thread may call them, one at a time.
+    It is valid to call either after the end. What *seq* raises comes out of the call
+    that runs it, once. It is an error, PullError, to call them from inside *seq*, and
+    WrongThreadError in another thread than the first ``next``. With
+    ``engine="thread"``, twenty times as slow, any thread may, one at a time.
 
     Go's iter.Pull.
     """
     if isinstance(seq, IterableSeq):
-        from pullit._direct import direct
+        from pullit._direct import direct  # as seldom
 
-        find_engine("pullit.pull", engine)
-        owner = Owner(direct("pullit.pull", seq))
+        owner = Owner(direct("pullit.pull", seq, engine))
     else:
         owner = Owner(Puller("pullit.pull", seq, engine, False, ""))
     return Pull(owner.next, owner.stop)
 
 
 def pull2(seq: Seq2[K, V], *, engine: Engine = "greenlet") -> Pull2[K, V]:
-    """Return ``(next, stop)`` for a *seq* of pairs; in all else it is `pull`:
+    """Return ``(next, stop)`` for a *seq* of pairs; else it is `pull`:
 
         >>> next, stop = pull2(lambda yield_: yield_("one", 1))
         >>> next(), next()

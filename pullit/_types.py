@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     K_contra = TypeVar("K_contra", contravariant=True)
     V_contra = TypeVar("V_contra", contravariant=True)
 
-    # Both for the sake of lambdas, whose yield_ has no annotation to infer from:
-    # by the default mypy, and by the protocols basedpyright, takes Any for them.
+    # For lambdas, whose yield_ has no annotation: by the default mypy, and by the
+    # protocols basedpyright, takes Any for what it yields.
     T = TypeVar("T", default=Any)
     K = TypeVar("K", default=Any)
     V = TypeVar("V", default=Any)
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     class Yield2(Protocol[K_contra, V_contra]):
         def __call__(self, k: K_contra, v: V_contra, /) -> Any: ...
 else:
-    # typing_extensions takes longer to import than pullit.
+    # typing_extensions would take longer to import than pullit.
     from typing import TypeVar
 
     T = T_co = TypeVar("T")
@@ -36,13 +36,12 @@ else:
     Yield = Callable[[T], Any]
     Yield2 = Callable[[K, V], Any]
 
-# Any is what yield_ answers, so that a producer may annotate its own as answering
-# bool, or the type of what its consumer sends.
+# yield_ answers Any, so that a producer may annotate its own as it likes.
 Seq: TypeAlias = Callable[[Yield[T]], object]
 """A push iterator: it calls ``yield_(value)`` for each value and returns early
-when that answers false. Go's ``iter.Seq``."""
+when that answers false. Go's iter.Seq."""
 
 Seq2: TypeAlias = Callable[[Yield2[K, V]], object]
-"""A push iterator over pairs: it calls ``yield_(k, v)``. Go's ``iter.Seq2``."""
+"""A push iterator over pairs: it calls ``yield_(k, v)``. Go's iter.Seq2."""
 
 Engine: TypeAlias = Literal["greenlet", "thread"]
