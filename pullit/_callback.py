@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, overload
 
 from greenlet import getcurrent
 
@@ -17,13 +17,12 @@ from pullit._types import Seq, T, Yield
 UNSET: Any = object()
 
 if TYPE_CHECKING:
-    from typing import Protocol, TypeAlias
 
     class Many(Protocol):
         def __call__(self, a: Any, b: Any, /, *more: Any, **named: Any) -> Any: ...
 
-    # Runs that call back with no argument, or several. mypy takes a lambda for one only
-    # in a union with the first kind; pyright only by itself.
+    # Runs that call back with no argument, or several. A lambda is one to mypy only in
+    # a union with the first kind, to pyright only without.
     Other: TypeAlias = Callable[[Many], object] | Callable[[Callable[[], Any]], object]
 
 
@@ -80,9 +79,9 @@ def from_callback(
         22
 
     Each call is one value: what *pack* makes of its arguments, else its sole
-    positional argument, else the tuple of them. The API waits, inside the callback,
-    until the next value is asked for. It gets what the consumer sends, else *reply*
-    of the arguments, else None:
+    positional argument, else the tuple of them. The API waits in the callback until
+    the next value is asked for. It gets what the consumer sends, else *reply* of the
+    arguments, else None:
 
         >>> it = iterate(seq)
         >>> match = next(it)
@@ -93,19 +92,17 @@ def from_callback(
         ...         print(it.result)
         a<1>b<22>
 
-    Told to stop, the callback raises PullExit through the API, and again if the API
-    swallows it; after five it lets the API come to its own end. With *stop_reply* it
-    returns that instead, or raises it if it is an exception. ``close`` does not raise
-    what only reports that the API was stopped: an error raised from one of these, or
-    one of *stop_errors*.
+    Told to stop, the callback raises PullExit, again if the API swallows it, and
+    after five lets the API come to its own end. With *stop_reply* it returns that
+    instead, or raises it if it is an exception. ``close`` does not raise what was
+    raised from these, nor *stop_errors*.
 
     An error of *pack* or *reply* goes through the API, and is raised at its end if it
-    swallows it. So does the TypeError of a call with keyword arguments and no *pack*.
+    swallows it. So is the TypeError of a call with keyword arguments and no *pack*.
 
-    Native libraries crash when two of their calls are suspended and do not end
-    newest first. With the greenlet engine it is therefore an error, PullError, to
-    resume or stop one while a later one is suspended, unless *interleave* says that
-    the API survives it.
+    Native libraries crash when two of their calls are suspended and do not end newest
+    first. To resume or stop one while a later one is suspended is an error, PullError,
+    except with the thread engine, or if *interleave* says that the API survives it.
     """
     check_seq("pullit.from_callback", run, "run", "a function of one argument, the callback")
     return CallbackSeq(run, pack, reply, stop_reply, stop_errors, interleave)
@@ -139,14 +136,14 @@ class CallbackSeq:
                 look_again(running.coroutine)
             return running.run()
         finally:
-            # No call of ours, where a signal's handler could raise: a guard left behind
-            # would have those before it refused for ever.
+            # No call of ours, where a signal's handler could raise: those before a guard
+            # that was left behind would be refused for ever.
             if running in guards.stack:
                 guards.stack.remove(running)
             running.leave()
 
     def value(self, *args: Any, **kwargs: Any) -> Any:
-        """Make a value of the arguments of a call where there is no pack."""
+        """What pack is by default."""
         if kwargs:
             raise TypeError(
                 f"pullit.from_callback: {seq_name(self.run)} calls back with keyword"
@@ -157,7 +154,7 @@ class CallbackSeq:
 
 
 class Running(Guard):
-    """A run of the API, and what its callback knows."""
+    """A run of the API."""
 
     __slots__ = ("ended", "errors", "exits", "pulled", "seq", "stopped", "yield_")
 
@@ -165,8 +162,8 @@ class Running(Guard):
         super().__init__(seq.__qualname__)
         self.seq = seq
         self.yield_ = yield_
-        self.stopped = self.pulled = False  # we were told to stop, and by a pull
-        self.exits = 0  # PullExits raised where no pull counts them
+        self.stopped = self.pulled = False  # it was told to stop, and by a pull
+        self.exits = 0  # by PullExits that no pull counts
         self.errors: list[BaseException] = []  # the first of pack and reply
         self.ended = False
 
@@ -197,14 +194,13 @@ class Running(Guard):
         return self.make(seq.reply, args, kwargs) if seq.reply else None
 
     def make(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Call pack or reply, and keep its error, which the API may swallow.
-
-        Not StopIteration, by which some APIs want to be told something.
-        """
+        """Call pack or reply, and keep its error, which the API may swallow."""
         try:
             return function(*args, **kwargs)
+        except StopIteration:
+            raise  # some APIs want to be told something by it
         except BaseException as e:
-            if not self.errors and not isinstance(e, StopIteration):
+            if not self.errors:
                 self.errors.append(e)
             raise
 
@@ -221,7 +217,7 @@ class Running(Guard):
         return reply
 
     def next_exit(self) -> PullExit | None:
-        """Return a PullExit for an API that runs in no pull, or None after enough."""
+        """Return a PullExit where there is no pull, or None after enough."""
         self.exits += 1
         return PullExit("pullit.from_callback: told to stop") if self.exits <= EXITS else None
 

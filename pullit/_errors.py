@@ -18,12 +18,11 @@ class PullExit(BaseException):
     """Raised by ``yield_`` to unwind a producer that was told to stop.
 
     A ``yield_`` that answers False asks its producer to return. If the producer
-    calls it again instead, as an API does that ignores what its callback returns,
-    it raises PullExit. Let it pass, like GeneratorExit: the ``stop`` or ``close``
-    that it serves swallows it.
+    calls it again, as an API does that ignores what its callback returns, it raises
+    PullExit. Let it pass, like GeneratorExit: ``stop`` or ``close`` swallows it.
     """
 
-    # Who swallows it: only its own pull, so that an outer one can unwind inner ones.
+    # Only this one swallows it, so that an outer pull can unwind inner ones.
     puller: object = None
 
 
@@ -93,4 +92,4 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
 
 def is_ours(module: dict[str, object]) -> bool:
     """Tell whether *module*, a frame's globals, is one of pullit's."""
-    return str(module.get("__name__")).partition(".")[0] == __name__.partition(".")[0]
+    return str(module.get("__name__")).partition(".")[0] == "pullit"

@@ -1,10 +1,9 @@
 """The order guard (contract 17), and whom a callback's yield_ is answered by.
 
 Many native libraries (HDF5, scipy, all of pybind11) keep a list whose nodes lie on
-the C stack: if two of their suspended calls do not end newest first, the process
-crashes. So while a from_callback's API runs, its coroutine is on its thread's list
-of guards, which the loop looks at before it resumes one. Of a plain producer it
-looks only when another coroutine asks than the last time.
+the C stack: if two suspended calls do not end newest first, the process crashes. So
+from_callback has a guard on its thread's list while its API runs, and the loop looks
+there before it resumes one. A plain producer pays only when its consumer changes.
 """
 
 from __future__ import annotations
@@ -27,10 +26,10 @@ class Guard:
     def __init__(self, name: str) -> None:
         self.name = name
         self.coroutine = getcurrent()
-        self.dropped: list[Any] = []  # pulls to stop after this
+        self.dropped: list[Any] = []  # pulls to stop afterwards
 
     def leave(self) -> None:
-        """Stop what had to wait for this."""
+        """Stop them."""
         while self.dropped:
             self.dropped.pop().drop()
 
@@ -40,7 +39,7 @@ class Guards(local):
 
     @cached_property
     def stack(self) -> list[Guard]:
-        # A collection in the midst of this may run code that asks for it, too.
+        # A collection amid this may run code that asks for it, too.
         return self.__dict__.setdefault("stack", [])  # type: ignore[no-any-return]
 
 
@@ -90,14 +89,14 @@ Exit: TypeAlias = Callable[[], BaseException | None]
 
 
 class Call:
-    """What answers the `yield_` of a callback: next, unless one of these is true."""
+    """What resumes the `yield_` of a callback: next, unless one of these is true."""
 
     sent = False
     told: Exit | None = None  # to stop
 
 
-# By coroutine: the call whose yield_ waits there. The answer alone would not do:
-# send(True) is not next, and send(False) is not stop.
+# By coroutine, the one that waits there. Its answer would not do: send(True) is not
+# next, and send(False) is not stop.
 calls: dict[Any, Call] = {}
 
 

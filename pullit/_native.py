@@ -1,8 +1,4 @@
-"""Threads as the operating system has them.
-
-gevent and eventlet put greenlets in their place, in the modules that Python has for
-them. But what matters here is what a greenlet cannot leave: a thread.
-"""
+"""Real threads, which greenlets cannot leave, even where gevent has put greenlets."""
 
 from __future__ import annotations
 
