@@ -26,21 +26,21 @@ from pullit._native import local
 
 # What a switch of ours brings, ...
 SWITCHED = object()
-# ... and one of a parked coroutine that will not do: another is to run f.
+# ... or that of a parked coroutine which will not do: another is to run f.
 UNFIT = object()
 
 # SQLAlchemy's await_only wants this on a greenlet that switches to its parent.
 PROVIDER = "__sqlalchemy_greenlet_provider__"
 
-# How many coroutines a thread keeps parked, as many as Go's free lists hold.
+# How many coroutines a thread keeps parked, as Go's free lists do.
 PARKED = 64
 
-# A greenlet keeps the recursion depth of its first start. One that started deeper is
-# not parked: its next user may start from the top. 3.11 counts calls from C, too.
+# A greenlet keeps the recursion depth of its first start. One that started deeper than
+# this is not parked: its next user may need the depth. 3.11 counts calls from C, too.
 SHALLOW = 100 if sys.version_info >= (3, 12) else 50
 
-# Its C stack stays there, too. What a deeper consumer has in that place each switch
-# copies: no more bytes than this. A call from C takes 500 to 5,000.
+# Its C stack stays there, too. What a deeper consumer has there is copied with each
+# switch: no more bytes than this. A call from C takes 500 to 5,000.
 OVERLAP = 1500
 
 
@@ -68,9 +68,8 @@ class Work:
 
     __slots__ = ("coro", "depth")
 
-    coro: Callable[[], Coro | None]  # weak: it holds the coroutine that holds this
-
-    def __init__(self, depth: int) -> None:
+    def __init__(self, coro: Callable[[], Coro | None], depth: int) -> None:
+        self.coro = coro  # weak: it holds the coroutine that holds this
         self.depth = depth  # of recursion, where the coroutine was started
 
 
@@ -84,12 +83,11 @@ class Free:
     __slots__ = ("depths", "end", "main", "parked")
 
     def __init__(self) -> None:
-        self.parked: list[tuple[Any, Work]] = []
-        # Of those that may be parked, by id: an attribute would be a dict, in which
-        # every switch looks.
+        self.parked: list[tuple[Any, Any]] = []  # each with its Work
+        # Of those to be parked, by id: an attribute would cost each switch a look.
         self.depths: dict[int, int] = {}
-        # A dead greenlet. A switch to it goes to its parent; but who waits in such a
-        # switch holds only the dead one.
+        # A dead greenlet: a switch to it goes to its parent, of which who waits in the
+        # switch then holds nothing.
         self.end: Any = greenlet.greenlet(bool)
         self.end.throw()
         self.main: Any = greenlet.getcurrent()
@@ -119,7 +117,7 @@ class Threads(local):
 
     @cached_property
     def free(self) -> Free:
-        # A collection in the midst of this may run code that asks for it, too.
+        # A collection amid this may run code that asks for it, too.
         end: ThreadEnd = self.__dict__.setdefault("end", ThreadEnd(Free()))
         return end.free
 
@@ -137,8 +135,7 @@ def newcoro(f: Callable[[Any], object], arg: Any = None, engine: Any = greenlet)
 def block(c: Coro) -> None:
     """Block a coroutine on *c* that has yet to run what c is to run.
 
-    It runs in a copy of the caller's context, as an asyncio task does: greenlet's
-    own way is an empty one.
+    It runs in a copy of the caller's context, as an asyncio task does.
     """
     c.free = threads.free if c.engine is greenlet else None
     if not (c.free and reuse(c, c.free)):
@@ -147,8 +144,7 @@ def block(c: Coro) -> None:
 
 def create(c: Coro) -> Any:
     """Return a new coroutine that is to run what *c* is to run."""
-    work = Work(depth(c.free) if c.free else SHALLOW)
-    work.coro = ref(c)
+    work = Work(ref(c), depth(c.free) if c.free else SHALLOW)
     g = c.engine.greenlet(partial(corostart, work))
     g.gr_context = copy_context()
     return g
@@ -158,9 +154,9 @@ replace = create  # one that was UNFIT
 
 
 def depth(free: Free) -> int:
-    """Return the depth of recursion, at most SHALLOW, which also stands for unknown."""
+    """Return the depth of recursion, at most SHALLOW, which also means unknown."""
     me = greenlet.getcurrent()
-    # Our own frames are on top of those from which we were started.
+    # Our frames come on top of those from which we were started.
     count = 0 if me is free.main else free.depths.get(id(me), SHALLOW)
     frame: Any = sys._getframe()
     while frame and count < SHALLOW:
@@ -172,8 +168,8 @@ def depth(free: Free) -> int:
 def reuse(c: Coro, free: Free) -> bool:
     """Block a parked coroutine on *c*, if there is one that nobody else knows.
 
-    Who knows it might switch to it, or have set something on it. It is dead if a
-    signal's exception came while it was being parked.
+    Who knows it might switch to it. It is dead if a signal's exception came while it
+    was being parked.
     """
     while free.parked:
         g, work, references = pop(free.parked)
@@ -187,21 +183,21 @@ def reuse(c: Coro, free: Free) -> bool:
     return False
 
 
-def pop(parked: list[tuple[Any, Work]]) -> tuple[Any, Work, int]:
+def pop(parked: list[tuple[Any, Any]]) -> tuple[Any, Any, int]:
     """Take the last of *parked*, and count the references to it."""
     g, work = parked.pop()
     return g, work, sys.getrefcount(g)
 
 
 # That count where nobody else has one; it depends on the version of Python.
-UNKNOWN = pop([(object(), Work(0))])[2]
+UNKNOWN = pop([(object(), None)])[2]
 
 
 def corostart(work: Work, *_: object) -> object:
     """Run f, then coroexit; then wait, parked, to be used once more.
 
-    coro.go loses a panic of f here. We hand it to whoever is blocked, to whom
-    the engine passes what this returns.
+    coro.go loses a panic of f here. We hand it to whoever is blocked. The engine
+    passes him what this returns.
     """
     c = work.coro()
     if c is None or c.f is None:  # a signal's exception has struck who started this thread
@@ -243,12 +239,9 @@ def corostart(work: Work, *_: object) -> object:
 
 
 def coroexit(c: Coro) -> None:
-    """Have the running coroutine, when it returns or parks, wake the one blocked on *c*.
-
-    Nobody is blocked there any more.
-    """
+    """Have the running coroutine's end wake the one blocked on *c*, where now nobody is."""
     # A greenlet that returns wakes its parent: whoever was running when it was
-    # created. The one blocked on c may be another: next and stop can be handed on.
+    # created. Blocked on c may be another: next and stop can be handed on.
     me = c.engine.getcurrent()
     if c.free:
         c.free.end.parent, me.parent = c.gp, c.free.end
@@ -259,7 +252,7 @@ def coroexit(c: Coro) -> None:
 
 
 def coroleft(c: Coro) -> None:
-    """Let go of the running coroutine, which the one of *c* has woken by its end."""
+    """Let go of the running coroutine, which the end of *c*'s has woken."""
     if c.free:
         if c.free.end.parent is not c.free.main:
             c.free.end.parent = c.free.main
@@ -298,8 +291,8 @@ def coroswitch(c: Coro) -> None:
 def forward(child: Any, got: object) -> object:
     """Pass on *got*, a switch to us that is not ours, as if we were not there.
 
-    The child's side has switched to its parent, as SQLAlchemy's await_only does.
-    What our own parent answers is for it. Returns what is switched to us next.
+    The child's side has switched to its parent, as SQLAlchemy's await_only does, and
+    gets our own parent's answer. Returns what is switched to us next.
     """
     parent = greenlet.getcurrent().parent
     try:
@@ -321,10 +314,7 @@ def forward(child: Any, got: object) -> object:
 
 
 def adopt(child: Any, parent: Any) -> None:
-    """Make *parent* the parent of *child*.
-
-    ValueError if they belong to different threads, or *parent* descends from *child*.
-    """
+    """Give *child* this *parent*; ValueError if it is a descendant, or in another thread."""
     if child.parent is not parent:
         child.parent = parent
     if getattr(parent, PROVIDER, False):

@@ -11,7 +11,7 @@ class PullError(RuntimeError):
 
 
 class WrongThreadError(PullError):
-    """An iterator on the greenlet engine was used in another thread than its own."""
+    """An iterator on the greenlet engine was used in another thread."""
 
 
 class PullExit(BaseException):
@@ -44,7 +44,7 @@ def raise_if(error: BaseException | None) -> None:
 
 
 def raise_as_left(error: BaseException) -> NoReturn:
-    """Raise *error* with the context that it has, not what is handled here (contract 6)."""
+    """Raise *error* with the context that it has (contract 6)."""
     context = error.__context__
     try:
         raise trim(error)
@@ -65,7 +65,7 @@ def chain(error: BaseException, earlier: BaseException) -> BaseException:
 
 
 def leave(stop: Callable[[], object], error: BaseException | None) -> None:
-    """End a with block: an error of *stop*'s keeps *error*, with which the block ended."""
+    """End a with block: an error of *stop* keeps *error*, that of the block."""
     try:
         stop()
     except BaseException as e:
@@ -91,5 +91,5 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def is_ours(module: dict[str, object]) -> bool:
-    """Tell whether *module*, a frame's globals, is one of pullit's."""
+    """Tell whether a frame with the globals *module* is pullit's."""
     return str(module.get("__name__")).partition(".")[0] == "pullit"

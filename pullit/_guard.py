@@ -1,9 +1,9 @@
 """The order guard (contract 17), and whom a callback's yield_ is answered by.
 
-Many native libraries (HDF5, scipy, all of pybind11) keep a list whose nodes lie on
-the C stack: if two suspended calls do not end newest first, the process crashes. So
-from_callback has a guard on its thread's list while its API runs, and the loop looks
-there before it resumes one. A plain producer pays only when its consumer changes.
+Native libraries (HDF5, scipy, all of pybind11) keep lists whose nodes lie on the C
+stack: if two suspended calls do not end newest first, the process crashes. So each
+API that runs has a guard on its thread's list, and the loop looks there before it
+resumes one. A plain producer pays only when its consumer changes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pullit._native import local
 
 
 class Guard:
-    """A run of an API on a coroutine's stack."""
+    """A run of an API on a coroutine."""
 
     __slots__ = ("coroutine", "dropped", "name")
 
@@ -62,12 +62,12 @@ guards = Guards()
 
 
 def is_guarded(coroutine: Any) -> bool:
-    """Tell whether an API runs on *coroutine*'s stack."""
+    """Tell whether an API runs on *coroutine*."""
     return any(guard.coroutine is coroutine for guard in guards.stack)
 
 
 def check_order(name: str, coroutine: Any) -> None:
-    """Refuse to resume *coroutine* if it is guarded and not the newest."""
+    """Refuse to resume *coroutine* if it is guarded and not the newest one."""
     for guard in guards.stack:
         if guard.coroutine is coroutine is not guards.stack[-1].coroutine:
             raise out_of_order(name, guard, guards.stack[-1])
@@ -84,7 +84,7 @@ def out_of_order(name: str, guard: Guard, later: Guard) -> OrderError:
     )
 
 
-# Gives the next PullExit, or None when there were enough.
+# Gives the next PullExit, or None after enough.
 Exit: TypeAlias = Callable[[], BaseException | None]
 
 
@@ -101,7 +101,7 @@ calls: dict[Any, Call] = {}
 
 
 def note_sent() -> None:
-    """Note, on the producer's coroutine, that send resumes it."""
+    """Note, on the producer's coroutine, that it is resumed by send."""
     if calls and (call := calls.get(getcurrent())):
         call.sent = True
 

@@ -1,9 +1,7 @@
 """The thread engine: threads that can be switched to, shaped like greenlets.
 
-It has the names of the greenlet module that the coro layer uses. One of these
-threads runs at any time; each of the others waits for its own lock. A switch costs
-some twenty times a greenlet's, and buys what greenlets cannot do: any thread may
-switch to it.
+One of them runs at any time; each of the others waits for its own lock. A switch
+costs some twenty times a greenlet's, and can come from any thread.
 """
 
 from __future__ import annotations
