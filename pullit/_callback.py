@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     class Many(Protocol):
         def __call__(self, a: Any, b: Any, /, *more: Any, **named: Any) -> Any: ...
 
-    # Runs that call back with no argument, or several. A lambda is one to mypy only in
-    # a union with the first kind, to pyright only without.
+    # Runs that call back with no argument, or several. mypy takes a lambda for one only
+    # in a union with the first kind, pyright only alone.
     Other: TypeAlias = Callable[[Many], object] | Callable[[Callable[[], Any]], object]
 
 
@@ -67,13 +67,12 @@ def from_callback(
 ) -> Any:
     """Return a push iterator over the calls that an API makes to a callback.
 
-    *run* takes the callback and calls the API with it:
+    *run* calls the API with the callback that it is given:
 
         >>> from pullit import from_callback, iterate
         >>> import re
         >>> seq = from_callback(lambda callback: re.sub("[0-9]+", callback, "a1b22"))
-        >>> it = iterate(seq)
-        >>> for match in it:
+        >>> for match in iterate(seq):
         ...     print(match[0])
         1
         22
@@ -113,9 +112,9 @@ class CallbackSeq:
 
     def __init__(
         self,
-        run: Callable[[Callable[..., Any]], object],
-        pack: Callable[..., Any] | None,
-        reply: Callable[..., Any] | None,
+        run: Any,
+        pack: Any,
+        reply: Any,
         stop_reply: Any,
         stop_errors: tuple[type[BaseException], ...],
         interleave: bool,
@@ -136,8 +135,8 @@ class CallbackSeq:
                 look_again(running.coroutine)
             return running.run()
         finally:
-            # No call of ours, where a signal's handler could raise: those before a guard
-            # that was left behind would be refused for ever.
+            # No call of ours, where a signal's handler could raise: a guard left behind
+            # would have older ones refused for ever.
             if running in guards.stack:
                 guards.stack.remove(running)
             running.leave()
@@ -168,7 +167,7 @@ class Running(Guard):
         self.ended = False
 
     def answer(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Yield the value of a call; return what the API gets, or raise it."""
+        """Yield the value of a call; return what the API gets."""
         seq = self.seq
         value = self.make(seq.pack or seq.value, args, kwargs)
         me, call = getcurrent(), Call()
@@ -205,7 +204,7 @@ class Running(Guard):
             raise
 
     def stop(self, exit: Exit | None) -> Any:
-        """Tell the API to stop, by stop_reply or the next PullExit."""
+        """Tell the API to stop."""
         reply = self.seq.stop_reply
         if reply is UNSET:
             raise_if(exit and exit())
@@ -217,12 +216,12 @@ class Running(Guard):
         return reply
 
     def next_exit(self) -> PullExit | None:
-        """Return a PullExit where there is no pull, or None after enough."""
+        """What an Exit does, where there is no pull."""
         self.exits += 1
         return PullExit("pullit.from_callback: told to stop") if self.exits <= EXITS else None
 
     def check_order(self) -> None:
-        """Before native code goes on, stop what this call has left suspended, and say so."""
+        """Before native code goes on, stop what it has left suspended, and say so."""
         stack = guards.stack
         if self in stack and stack[-1] is not self:
             later = stack[-1]
@@ -259,7 +258,7 @@ class Running(Guard):
         return result
 
     def reports_stop(self, error: BaseException) -> bool:
-        """Tell whether *error* comes of our telling the API to stop."""
+        """Tell whether *error* comes of our stopping the API."""
         reply = self.seq.stop_reply
         ours = (PullExit, reply) if is_exception_class(reply) else PullExit
         return isinstance(error, self.seq.stop_errors) or any(

@@ -254,9 +254,7 @@ def coroexit(c: Coro) -> None:
 def coroleft(c: Coro) -> None:
     """Let go of the running coroutine, which the end of *c*'s has woken."""
     if c.free:
-        if c.free.end.parent is not c.free.main:
-            c.free.end.parent = c.free.main
-        c.free = None
+        c.free.end.parent, c.free = c.free.main, None
 
 
 def coroswitch(c: Coro) -> None:

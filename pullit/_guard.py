@@ -19,7 +19,7 @@ from pullit._native import local
 
 
 class Guard:
-    """A run of an API on a coroutine."""
+    """An API that a coroutine runs."""
 
     __slots__ = ("coroutine", "dropped", "name")
 
@@ -44,7 +44,7 @@ class Guards(local):
 
 
 class OrderError(PullError):
-    """The guard's refusal: *later* must end first."""
+    """A PullError that tells drop what must end first: *later*."""
 
     def __init__(self, text: str, later: Guard) -> None:
         super().__init__(text)
@@ -54,7 +54,6 @@ class OrderError(PullError):
         return PullError, self.args
 
 
-# Only drop needs to know it from PullError.
 OrderError.__name__ = OrderError.__qualname__ = "PullError"
 OrderError.__module__ = "pullit"
 
@@ -62,12 +61,12 @@ guards = Guards()
 
 
 def is_guarded(coroutine: Any) -> bool:
-    """Tell whether an API runs on *coroutine*."""
+    """Tell whether *coroutine* runs an API."""
     return any(guard.coroutine is coroutine for guard in guards.stack)
 
 
 def check_order(name: str, coroutine: Any) -> None:
-    """Refuse to resume *coroutine* if it is guarded and not the newest one."""
+    """Refuse to resume *coroutine* if it is guarded and not the newest."""
     for guard in guards.stack:
         if guard.coroutine is coroutine is not guards.stack[-1].coroutine:
             raise out_of_order(name, guard, guards.stack[-1])
@@ -95,18 +94,17 @@ class Call:
     told: Exit | None = None  # to stop
 
 
-# By coroutine, the one that waits there. Its answer would not do: send(True) is not
-# next, and send(False) is not stop.
+# By coroutine. The answers would not do: send(True) is not next, nor send(False) stop.
 calls: dict[Any, Call] = {}
 
 
 def note_sent() -> None:
-    """Note, on the producer's coroutine, that it is resumed by send."""
+    """Note, on the producer's coroutine, that send resumes it."""
     if calls and (call := calls.get(getcurrent())):
         call.sent = True
 
 
 def note_told(exit: Exit) -> None:
-    """Note, on the producer's coroutine, that it is told to stop."""
+    """Note, on the producer's coroutine, that stop resumes it."""
     if call := calls.get(getcurrent()):
         call.told = exit
