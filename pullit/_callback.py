@@ -99,9 +99,9 @@ def from_callback(
     An error of *pack* or *reply* goes through the API, and is raised at its end if it
     swallows it. So is the TypeError of a call with keyword arguments and no *pack*.
 
-    Native libraries crash when two of their calls are suspended and do not end newest
-    first. To resume or stop one while a later one is suspended is an error, PullError,
-    except with the thread engine, or if *interleave* says that the API survives it.
+    Native libraries crash when suspended calls do not end newest first. To resume or
+    stop one while a later one is suspended is an error, PullError, except with the
+    thread engine, or if *interleave* says that the API survives it.
     """
     check_seq("pullit.from_callback", run, "run", "a function of one argument, the callback")
     return CallbackSeq(run, pack, reply, stop_reply, stop_errors, interleave)
@@ -135,7 +135,7 @@ class CallbackSeq:
                 look_again(running.coroutine)
             return running.run()
         finally:
-            # No call of ours, where a signal's handler could raise: a guard left behind
+            # No call of ours, where a signal's handler could raise: a guard left here
             # would have older ones refused for ever.
             if running in guards.stack:
                 guards.stack.remove(running)
@@ -230,7 +230,7 @@ class Running(Guard):
             raise out_of_order("pullit.from_callback", self, later)
 
     def run(self) -> object:
-        """Run the API; what only reports that it was stopped is no error."""
+        """Run the API; that it was stopped is no error."""
 
         # A plain function: ctypes and scipy look at what they call.
         def callback(*args: Any, **kwargs: Any) -> Any:

@@ -26,7 +26,7 @@ from pullit._native import local
 
 # What a switch of ours brings, ...
 SWITCHED = object()
-# ... or that of a parked coroutine which will not do: another is to run f.
+# ... or that of a parked coroutine that will not do: another must run f.
 UNFIT = object()
 
 # SQLAlchemy's await_only wants this on a greenlet that switches to its parent.
@@ -36,11 +36,11 @@ PROVIDER = "__sqlalchemy_greenlet_provider__"
 PARKED = 64
 
 # A greenlet keeps the recursion depth of its first start. One that started deeper than
-# this is not parked: its next user may need the depth. 3.11 counts calls from C, too.
+# this is not parked: its next user may go deep. 3.11 counts calls from C, too.
 SHALLOW = 100 if sys.version_info >= (3, 12) else 50
 
-# Its C stack stays there, too. What a deeper consumer has there is copied with each
-# switch: no more bytes than this. A call from C takes 500 to 5,000.
+# Its C stack stays there, too. Each switch copies what a deeper consumer has there:
+# no more bytes than this. A call from C takes 500 to 5,000.
 OVERLAP = 1500
 
 
@@ -84,7 +84,7 @@ class Free:
 
     def __init__(self) -> None:
         self.parked: list[tuple[Any, Any]] = []  # each with its Work
-        # Of those to be parked, by id: an attribute would cost each switch a look.
+        # By id: an attribute would cost each switch a look.
         self.depths: dict[int, int] = {}
         # A dead greenlet: a switch to it goes to its parent, of which who waits in the
         # switch then holds nothing.
@@ -104,7 +104,7 @@ class ThreadEnd:
         self.free = free
 
     def __del__(self) -> None:
-        for do in at_thread_end or ():  # None, while the interpreter is taken down
+        for do in at_thread_end or ():  # None when the interpreter ends
             do(self.free)
         self.free.parked.clear()
 
@@ -154,7 +154,7 @@ replace = create  # one that was UNFIT
 
 
 def depth(free: Free) -> int:
-    """Return the depth of recursion, at most SHALLOW, which also means unknown."""
+    """Return the depth of recursion; SHALLOW if it is more, or unknown."""
     me = greenlet.getcurrent()
     # Our frames come on top of those from which we were started.
     count = 0 if me is free.main else free.depths.get(id(me), SHALLOW)
@@ -189,7 +189,7 @@ def pop(parked: list[tuple[Any, Any]]) -> tuple[Any, Any, int]:
     return g, work, sys.getrefcount(g)
 
 
-# That count where nobody else has one; it depends on the version of Python.
+# That count where there are none beside; it depends on the version of Python.
 UNKNOWN = pop([(object(), None)])[2]
 
 
@@ -200,11 +200,11 @@ def corostart(work: Work, *_: object) -> object:
     passes him what this returns.
     """
     c = work.coro()
-    if c is None or c.f is None:  # a signal's exception has struck who started this thread
+    if c is None or c.f is None:  # a signal's exception struck who started this thread
         return SWITCHED
     f: Any
     free = c.free if work.depth < SHALLOW else None  # None: it is not to be parked
-    me, got = 0, SWITCHED
+    got = SWITCHED
     if free:
         me = id(greenlet.getcurrent())
         free.depths[me] = work.depth
@@ -227,7 +227,7 @@ def corostart(work: Work, *_: object) -> object:
             if not free or len(free.parked) == PARKED:
                 return SWITCHED
             free.parked.append((greenlet.getcurrent(), work))
-            while c is None:  # once, unless somebody who brings no work switches here
+            while c is None:  # once, unless who switches here brings no work
                 got = free.end.switch(got)
                 c = work.coro()
             if c.gp._stack_saved > OVERLAP:
@@ -241,7 +241,7 @@ def corostart(work: Work, *_: object) -> object:
 def coroexit(c: Coro) -> None:
     """Have the running coroutine's end wake the one blocked on *c*, where now nobody is."""
     # A greenlet that returns wakes its parent: whoever was running when it was
-    # created. Blocked on c may be another: next and stop can be handed on.
+    # created. Another may be blocked on c: next and stop can be handed on.
     me = c.engine.getcurrent()
     if c.free:
         c.free.end.parent, me.parent = c.gp, c.free.end
@@ -312,7 +312,7 @@ def forward(child: Any, got: object) -> object:
 
 
 def adopt(child: Any, parent: Any) -> None:
-    """Give *child* this *parent*; ValueError if it is a descendant, or in another thread."""
+    """Give *child* this *parent*; ValueError if that is below it, or in another thread."""
     if child.parent is not parent:
         child.parent = parent
     if getattr(parent, PROVIDER, False):

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 
 class PullError(RuntimeError):
-    """An iterator was misused, and is as before; the message says what to do instead."""
+    """An iterator was misused, unharmed; the message says what to do instead."""
 
 
 class WrongThreadError(PullError):
@@ -22,7 +22,7 @@ class PullExit(BaseException):
     PullExit. Let it pass, like GeneratorExit: ``stop`` or ``close`` swallows it.
     """
 
-    # Only this one swallows it, so that an outer pull can unwind inner ones.
+    # Who swallows it: an outer pull can unwind inner ones.
     puller: object = None
 
 

@@ -1,9 +1,9 @@
 """The order guard (contract 17), and whom a callback's yield_ is answered by.
 
 Native libraries (HDF5, scipy, all of pybind11) keep lists whose nodes lie on the C
-stack: if two suspended calls do not end newest first, the process crashes. So each
-API that runs has a guard on its thread's list, and the loop looks there before it
-resumes one. A plain producer pays only when its consumer changes.
+stack: when suspended calls do not end newest first, the process crashes. So each API
+that runs has a guard on its thread's list, where the loop looks before it resumes
+one. A plain producer pays only when its consumer changes.
 """
 
 from __future__ import annotations
