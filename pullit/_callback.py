@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, overload
 
 from greenlet import getcurrent
 
@@ -17,15 +17,12 @@ from pullit._types import Seq, T, Yield
 UNSET: Any = object()
 
 if TYPE_CHECKING:
-    from typing import Protocol, TypeAlias
 
     class Many(Protocol):
-        """A callback that is called with several arguments."""
-
         def __call__(self, a: Any, b: Any, /, *more: Any, **named: Any) -> Any: ...
 
-    # A run whose callback is called with none, or with several. Only in a union with
-    # the first does mypy take a lambda for a run; and pyright only by itself.
+    # Runs that call back with no argument, or several. mypy takes a lambda for one only
+    # in a union with the first kind, pyright only alone.
     Other: TypeAlias = Callable[[Many], object] | Callable[[Callable[[], Any]], object]
 
 
@@ -70,21 +67,20 @@ def from_callback(
 ) -> Any:
     """Return a push iterator over the calls that an API makes to a callback.
 
-    *run* takes the callback and calls the API with it:
+    *run* calls the API with the callback that it is given:
 
         >>> from pullit import from_callback, iterate
         >>> import re
         >>> seq = from_callback(lambda callback: re.sub("[0-9]+", callback, "a1b22"))
-        >>> it = iterate(seq)
-        >>> for match in it:
+        >>> for match in iterate(seq):
         ...     print(match[0])
         1
         22
 
-    Each call is one value: its sole positional argument, else the tuple of them,
-    else what *pack* makes of the call's arguments. The API then waits, inside the
-    callback, until the next value is asked for. It gets back what the consumer
-    sends, else *reply* of the call's arguments, else None:
+    Each call is one value: what *pack* makes of its arguments, else its sole
+    positional argument, else the tuple of them. The API waits in the callback until
+    the next value is asked for. It gets what the consumer sends, else *reply* of the
+    arguments, else None:
 
         >>> it = iterate(seq)
         >>> match = next(it)
@@ -95,21 +91,17 @@ def from_callback(
         ...         print(it.result)
         a<1>b<22>
 
-    Told to stop, the callback raises PullExit through the API, again in later
-    calls if the API swallows it, and after five it lets the API come to its own
-    end. With *stop_reply* it returns that value instead, or raises it if it is an
-    exception. An error with which the API reports that it was stopped is not one
-    to be raised by ``close``: such are those raised from PullExit, and those
-    named by *stop_errors*.
+    Told to stop, the callback raises PullExit, again if the API swallows it, and
+    after five lets the API come to its own end. With *stop_reply* it returns that
+    instead, or raises it if it is an exception. ``close`` does not raise what was
+    raised from these, nor *stop_errors*.
 
-    An error that *pack* or *reply* raises goes through the API. If the API
-    swallows it and returns, it is raised then: no error is lost. So it is with
-    the TypeError of a call with keyword arguments where there is no *pack*.
+    An error of *pack* or *reply* goes through the API, and is raised at its end if it
+    swallows it. So is the TypeError of a call with keyword arguments and no *pack*.
 
-    Native libraries crash when two of their calls are suspended and do not end
-    newest first. With the greenlet engine it is therefore an error, PullError,
-    to resume or stop one while a later one is suspended. *interleave* says that
-    the API survives it.
+    Native libraries crash when suspended calls do not end newest first. To resume or
+    stop one while a later one is suspended is an error, PullError, except with the
+    thread engine, or if *interleave* says that the API survives it.
     """
     check_seq("pullit.from_callback", run, "run", "a function of one argument, the callback")
     return CallbackSeq(run, pack, reply, stop_reply, stop_errors, interleave)
@@ -120,18 +112,15 @@ class CallbackSeq:
 
     def __init__(
         self,
-        run: Callable[[Callable[..., Any]], object],
-        pack: Callable[..., Any] | None,
-        reply: Callable[..., Any] | None,
+        run: Any,
+        pack: Any,
+        reply: Any,
         stop_reply: Any,
         stop_errors: tuple[type[BaseException], ...],
         interleave: bool,
     ) -> None:
-        self.run = run
-        self.pack = pack
-        self.reply = reply
-        self.stop_reply = stop_reply
-        self.stop_errors = stop_errors
+        self.run, self.pack, self.reply = run, pack, reply
+        self.stop_reply, self.stop_errors = stop_reply, stop_errors
         self.interleave = interleave
         self.__qualname__ = f"from_callback({seq_name(run)})"
 
@@ -140,21 +129,20 @@ class CallbackSeq:
 
     def __call__(self, yield_: Callable[[Any], Any], /) -> object:
         running = Running(self, yield_)
-        if self.interleave:
-            return running.run()
         try:
-            guards.stack.append(running)
-            look_again(running.coroutine)
+            if not self.interleave:
+                guards.stack.append(running)
+                look_again(running.coroutine)
             return running.run()
         finally:
-            # No call of ours, in which a signal's handler could raise: a guard that was
-            # left behind would have those before it refused for ever.
+            # No call of ours, where a signal's handler could raise: a guard left here
+            # would have older ones refused for ever.
             if running in guards.stack:
                 guards.stack.remove(running)
             running.leave()
 
     def value(self, *args: Any, **kwargs: Any) -> Any:
-        """Make one value of the arguments of a call, where there is no pack."""
+        """What pack is by default."""
         if kwargs:
             raise TypeError(
                 f"pullit.from_callback: {seq_name(self.run)} calls back with keyword"
@@ -165,7 +153,7 @@ class CallbackSeq:
 
 
 class Running(Guard):
-    """A run of the API, and what its callback knows."""
+    """A run of the API."""
 
     __slots__ = ("ended", "errors", "exits", "pulled", "seq", "stopped", "yield_")
 
@@ -173,32 +161,30 @@ class Running(Guard):
         super().__init__(seq.__qualname__)
         self.seq = seq
         self.yield_ = yield_
-        self.stopped = False  # we were told to stop, ...
-        self.pulled = False  # ... by a pull
-        self.exits = 0  # PullExits raised where no pull counts them
+        self.stopped = self.pulled = False  # it was told to stop, and by a pull
+        self.exits = 0  # by PullExits that no pull counts
         self.errors: list[BaseException] = []  # the first of pack and reply
         self.ended = False
 
-    def callback(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """What the API calls, and waits in."""
-        if self.ended:
-            return False  # as yield_ answers after the end
-        try:
-            return self.answer(args, kwargs)
-        finally:
-            self.check_order()
-
     def answer(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Yield the value of a call; return what the API gets, or raise it."""
+        """Yield the value of a call; return what the API gets."""
         seq = self.seq
         value = self.make(seq.pack or seq.value, args, kwargs)
+        me, call = getcurrent(), Call()
+        before = calls.get(me)
+        calls[me] = call
         try:
-            answer, call = self.ask(value)
+            answer = self.yield_(value)
         except PullExit:
             self.stopped = self.pulled = True
             if seq.stop_reply is UNSET:
                 raise
             return self.stop(None)
+        finally:
+            if before:
+                calls[me] = before
+            else:
+                del calls[me]
         if call.told or (answer is False and not call.sent):
             self.stopped, self.pulled = True, call.told is not None
             return self.stop(call.told or self.next_exit)
@@ -206,35 +192,19 @@ class Running(Guard):
             return answer
         return self.make(seq.reply, args, kwargs) if seq.reply else None
 
-    def make(
-        self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
-        """Call pack or reply, and keep its error for the consumer: the API may swallow it.
-
-        Not StopIteration, which is how some APIs want to be told something.
-        """
+    def make(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Call pack or reply, and keep its error, which the API may swallow."""
         try:
             return function(*args, **kwargs)
+        except StopIteration:
+            raise  # some APIs want to be told something by it
         except BaseException as e:
-            if not self.errors and not isinstance(e, StopIteration):
+            if not self.errors:
                 self.errors.append(e)
             raise
 
-    def ask(self, value: Any) -> tuple[Any, Call]:
-        """Call yield_; return its answer, and by what it was resumed."""
-        me = getcurrent()
-        before, call = calls.get(me), Call()
-        calls[me] = call
-        try:
-            return self.yield_(value), call
-        finally:
-            if before:
-                calls[me] = before
-            else:
-                del calls[me]
-
     def stop(self, exit: Exit | None) -> Any:
-        """Tell the API to stop, as the user has said, or by a PullExit while there is one."""
+        """Tell the API to stop."""
         reply = self.seq.stop_reply
         if reply is UNSET:
             raise_if(exit and exit())
@@ -246,16 +216,12 @@ class Running(Guard):
         return reply
 
     def next_exit(self) -> PullExit | None:
-        """Return a PullExit for an API that runs in no pull, or None when it had enough."""
+        """What an Exit does, where there is no pull."""
         self.exits += 1
         return PullExit("pullit.from_callback: told to stop") if self.exits <= EXITS else None
 
     def check_order(self) -> None:
-        """Before native code goes on: nothing that began in this call may be suspended.
-
-        It would be a walk that the call has started, and has not finished. We stop
-        it, and say so.
-        """
+        """Before native code goes on, stop what it has left suspended, and say so."""
         stack = guards.stack
         if self in stack and stack[-1] is not self:
             later = stack[-1]
@@ -264,11 +230,16 @@ class Running(Guard):
             raise out_of_order("pullit.from_callback", self, later)
 
     def run(self) -> object:
-        """Run the API; what reports only that it was stopped is no error."""
+        """Run the API; that it was stopped is no error."""
 
-        # A plain function: ctypes, scipy and others look at what they call.
+        # A plain function: ctypes and scipy look at what they call.
         def callback(*args: Any, **kwargs: Any) -> Any:
-            return self.callback(args, kwargs)
+            if self.ended:
+                return False  # as yield_ answers after the end
+            try:
+                return self.answer(args, kwargs)
+            finally:
+                self.check_order()
 
         try:
             result = self.seq.run(callback)
@@ -283,16 +254,16 @@ class Running(Guard):
         finally:
             self.ended = True
         if self.errors:
-            raise self.errors.pop()  # kept in no frame: its traceback and that were a cycle
+            raise self.errors.pop()  # kept in no frame of its traceback
         return result
 
     def reports_stop(self, error: BaseException) -> bool:
-        """Tell whether *error* comes of our telling the API to stop."""
+        """Tell whether *error* comes of our stopping the API."""
         reply = self.seq.stop_reply
-        if isinstance(error, self.seq.stop_errors):
-            return True
         ours = (PullExit, reply) if is_exception_class(reply) else PullExit
-        return any(isinstance(e, ours) or e is reply for e in causes(error))
+        return isinstance(error, self.seq.stop_errors) or any(
+            isinstance(e, ours) or e is reply for e in causes(error)
+        )
 
 
 def is_exception_class(value: object) -> bool:

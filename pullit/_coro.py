@@ -2,16 +2,12 @@
 
 A coro is a place where exactly one coroutine is blocked, always. To switch is
 to take the one blocked there, to leave oneself in its place, and to run it.
-Nobody owns a coro and there is no caller and callee: whoever calls coroswitch
-changes places with whoever is blocked. `pull` gives the two sides their roles.
+There is no caller and callee: `pull` gives the two sides their roles.
 
 A coro is not a generator: its coroutine may switch from any depth of calls,
 C code included. It is not a thread: nothing runs but the one switched to.
 
-A coroutine is what an engine says it is, and an engine is anything with the two
-names of the greenlet module, `greenlet` and `getcurrent`: that module itself,
-or `_threads`. Coroutines are made, ended and adopted in this file alone; the loop
-that drives them switches by itself.
+An engine is the greenlet module, or `_threads`, which has the same two names.
 """
 
 from __future__ import annotations
@@ -20,37 +16,31 @@ import sys
 from _weakref import getweakrefcount, ref
 from collections.abc import Callable
 from contextvars import copy_context
-from functools import partial
-from sys import getrefcount
-from types import FrameType
+from functools import cached_property, partial
 from typing import Any
 
 import greenlet
-from greenlet import GreenletExit
 
 from pullit._errors import PullError
 from pullit._native import local
 
-# What a switch brings that is ours: the other side has switched, or f has ended; ...
+# What a switch of ours brings, ...
 SWITCHED = object()
-# ... or this coroutine will not do, and another is to run f.
+# ... or that of a parked coroutine that will not do: another must run f.
 UNFIT = object()
 
-# SQLAlchemy's await_only looks for this on the running greenlet before it
-# switches to the parent.
+# SQLAlchemy's await_only wants this on a greenlet that switches to its parent.
 PROVIDER = "__sqlalchemy_greenlet_provider__"
 
-# How many coroutines a thread keeps parked. Go's free lists hold as many.
+# How many coroutines a thread keeps parked, as Go's free lists do.
 PARKED = 64
 
-# A greenlet has for ever the recursion depth of its first start. What was started
-# deeper than this is not parked, because its next user may start from the top. In
-# 3.11 calls from C count as well: up to one for each frame.
+# A greenlet keeps the recursion depth of its first start. One that started deeper than
+# this is not parked: its next user may go deep. 3.11 counts calls from C, too.
 SHALLOW = 100 if sys.version_info >= (3, 12) else 50
 
-# The C stack of a greenlet has for ever the place of its first start. A consumer
-# that is deeper has part of its own stack there, which each switch copies away and
-# back: no more bytes than this. A call from C takes some 500 to 5,000.
+# Its C stack stays there, too. Each switch copies what a deeper consumer has there:
+# no more bytes than this. A call from C takes 500 to 5,000.
 OVERLAP = 1500
 
 
@@ -59,19 +49,18 @@ class Coro:
 
     __slots__ = ("__weakref__", "arg", "engine", "error", "f", "free", "gp", "result")
 
-    free: Free | None  # of the thread where its coroutine is, once one is blocked
+    free: Free | None  # of its coroutine's thread
 
     def __init__(self, f: Callable[[Any], object], arg: Any, engine: Any) -> None:
         self.f: Callable[[Any], object] | None = f  # None once it is called
         self.arg = arg
-        self.engine: Any = engine
+        self.engine = engine
         self.result: Any = None  # what f returned
         self.error: BaseException | None = None  # what f raised, not yet delivered
-        # Who is blocked here; None until one is, and once f has ended. Go's name for it.
-        self.gp: Any = None
+        self.gp: Any = None  # who is blocked here, until f has ended; Go's name for it
 
     def settle(self) -> None:
-        """What the coroutine runs last, whichever way f has ended."""
+        """What the coroutine runs when f has ended."""
 
 
 class Work:
@@ -79,12 +68,9 @@ class Work:
 
     __slots__ = ("coro", "depth")
 
-    # The coro, weakly: a parked coroutine that held it, by which it is held, could
-    # never be collected.
-    coro: Callable[[], Coro | None]
-
-    def __init__(self, depth: int) -> None:
-        self.depth = depth  # of recursion, when the coroutine was started
+    def __init__(self, coro: Callable[[], Coro | None], depth: int) -> None:
+        self.coro = coro  # weak: it holds the coroutine that holds this
+        self.depth = depth  # of recursion, where the coroutine was started
 
 
 def none() -> None:
@@ -92,17 +78,16 @@ def none() -> None:
 
 
 class Free:
-    """The coroutines that a thread has parked, last one last: Go's free list."""
+    """The coroutines that a thread has parked: Go's free list."""
 
     __slots__ = ("depths", "end", "main", "parked")
 
     def __init__(self) -> None:
-        self.parked: list[tuple[Any, Work]] = []
-        # By id: of those that may be parked, the depth of recursion where they started.
-        # An attribute would be a dict to look into with every switch.
+        self.parked: list[tuple[Any, Any]] = []  # each with its Work
+        # By id: an attribute would cost each switch a look.
         self.depths: dict[int, int] = {}
-        # A dead greenlet. To switch to it is to switch to its parent; but he who
-        # waits in such a switch holds the dead one alone, and not its parent.
+        # A dead greenlet: a switch to it goes to its parent, of which who waits in the
+        # switch then holds nothing.
         self.end: Any = greenlet.greenlet(bool)
         self.end.throw()
         self.main: Any = greenlet.getcurrent()
@@ -111,7 +96,7 @@ class Free:
 
 
 class ThreadEnd:
-    """What a thread has alone, and drops when it ends."""
+    """What a thread alone has, and drops when it ends."""
 
     __slots__ = ("free",)
 
@@ -119,7 +104,7 @@ class ThreadEnd:
         self.free = free
 
     def __del__(self) -> None:
-        for do in at_thread_end or ():  # None, while the interpreter is taken down
+        for do in at_thread_end or ():  # None when the interpreter ends
             do(self.free)
         self.free.parked.clear()
 
@@ -130,15 +115,11 @@ at_thread_end: list[Callable[[Free], object]] = []
 class Threads(local):
     """What each thread has for itself."""
 
-    free: Free
-    end: ThreadEnd
-
-    def __init__(self) -> None:
-        if "free" not in self.__dict__:
-            # A collection in the midst of this might run code that asks for it.
-            free = Free()
-            self.__dict__.setdefault("free", free)
-            self.__dict__.setdefault("end", ThreadEnd(self.free))
+    @cached_property
+    def free(self) -> Free:
+        # A collection amid this may run code that asks for it, too.
+        end: ThreadEnd = self.__dict__.setdefault("end", ThreadEnd(Free()))
+        return end.free
 
 
 threads = Threads()
@@ -154,47 +135,43 @@ def newcoro(f: Callable[[Any], object], arg: Any = None, engine: Any = greenlet)
 def block(c: Coro) -> None:
     """Block a coroutine on *c* that has yet to run what c is to run.
 
-    It will run in a copy of the caller's context, as an asyncio task does: a
-    greenlet left alone would start in an empty one.
+    It runs in a copy of the caller's context, as an asyncio task does.
     """
     c.free = threads.free if c.engine is greenlet else None
-    if not (c.free and c.free.parked and reuse(c, c.free)):
-        create(c)
+    if not (c.free and reuse(c, c.free)):
+        c.gp = create(c)
 
 
-def create(c: Coro) -> None:
-    """Block a new coroutine on *c*."""
-    work = Work(depth(c.free) if c.free else SHALLOW)
-    work.coro = ref(c)
-    c.gp = c.engine.greenlet(partial(corostart, work))
-    c.gp.gr_context = copy_context()
+def create(c: Coro) -> Any:
+    """Return a new coroutine that is to run what *c* is to run."""
+    work = Work(ref(c), depth(c.free) if c.free else SHALLOW)
+    g = c.engine.greenlet(partial(corostart, work))
+    g.gr_context = copy_context()
+    return g
 
 
 def depth(free: Free) -> int:
-    """Return the depth of recursion, or SHALLOW for all that is deeper, or unknown."""
+    """Return the depth of recursion; SHALLOW if it is more, or unknown."""
     me = greenlet.getcurrent()
-    # Our own frames are on top of those that were there when we were started.
+    # Our frames come on top of those from which we were started.
     count = 0 if me is free.main else free.depths.get(id(me), SHALLOW)
-    try:
-        sys._getframe(SHALLOW - count)
-    except ValueError:
-        frame: FrameType | None = sys._getframe()
-        while frame:
-            frame = frame.f_back
-            count += 1
-        return count
-    return SHALLOW
+    frame: Any = sys._getframe()
+    while frame and count < SHALLOW:
+        frame = frame.f_back
+        count += 1
+    return count
 
 
 def reuse(c: Coro, free: Free) -> bool:
     """Block a parked coroutine on *c*, if there is one that nobody else knows.
 
-    Who knows it might switch to it, or keep something of its last user's for it. It
-    is dead if a signal's exception came while it was being parked.
+    Who knows it might switch to it. It is dead if a signal's exception came while it
+    was being parked.
     """
     while free.parked:
         g, work, references = pop(free.parked)
-        if references == UNKNOWN and not getweakrefcount(g) and not has_dict(g) and not g.dead:
+        known = references != UNKNOWN or getweakrefcount(g)
+        if not (known or g.dead or object.__getstate__(g)):  # vars would make it a dict
             g.parent = greenlet.getcurrent()
             g.gr_context = copy_context()
             work.coro = ref(c)
@@ -203,33 +180,29 @@ def reuse(c: Coro, free: Free) -> bool:
     return False
 
 
-def has_dict(g: Any) -> bool:
-    """Tell whether *g* has attributes, without giving it the dict for them."""
-    return object.__getstate__(g) is not None
-
-
-def pop(parked: list[tuple[Any, Work]]) -> tuple[Any, Work, int]:
-    """Take the last of *parked*; return it and the number of references to it."""
+def pop(parked: list[tuple[Any, Any]]) -> tuple[Any, Any, int]:
+    """Take the last of *parked*, and count the references to it."""
     g, work = parked.pop()
-    return g, work, getrefcount(g)
+    return g, work, sys.getrefcount(g)
 
 
-# That number for what is known here alone; it depends on the version of Python.
-UNKNOWN = pop([(object(), Work(0))])[2]
+# That count where there are none beside; it depends on the version of Python.
+UNKNOWN = pop([(object(), None)])[2]
 
 
 def corostart(work: Work, *_: object) -> object:
-    """Run f, then coroexit; and then wait, parked, to be used once more.
+    """Run f, then coroexit; then wait, parked, to be used once more.
 
-    coro.go loses a panic of f here. We hand it to whoever is blocked. Returns
-    what the engine then passes to that one.
+    coro.go loses a panic of f here. We hand it to whoever is blocked. The engine
+    passes him what this returns.
     """
     c = work.coro()
-    if c is None or c.f is None:  # a signal's exception has struck who started this thread
+    if c is None or c.f is None:  # a signal's exception struck who started this thread
         return SWITCHED
     f: Any
-    free, me, got = c.free, 0, SWITCHED
-    if free and work.depth < SHALLOW:
+    free = c.free if work.depth < SHALLOW else None  # None: it is not to be parked
+    got = SWITCHED
+    if free:
         me = id(greenlet.getcurrent())
         free.depths[me] = work.depth
     try:
@@ -242,34 +215,30 @@ def corostart(work: Work, *_: object) -> object:
                 finally:
                     f = None
                     c.settle()
-            except GreenletExit:
-                pass  # the engine's way to end a coroutine: f has ended as by a return
+            except greenlet.GreenletExit:
+                pass  # greenlet's way to end one: it is as if f had returned
             except BaseException as e:
                 c.error = e
             coroexit(c)
-            c = None  # here nothing refers any more to what has run
-            if not me or free is None or len(free.parked) == PARKED:
+            c = None  # nothing here refers any more to what has run
+            if not free or len(free.parked) == PARKED:
                 return SWITCHED
             free.parked.append((greenlet.getcurrent(), work))
-            while c is None:  # that is once, unless somebody without work switches here
+            while c is None:  # once, unless who switches here brings no work
                 got = free.end.switch(got)
                 c = work.coro()
             if c.gp._stack_saved > OVERLAP:
                 greenlet.getcurrent().parent = c.gp
                 return UNFIT
     finally:
-        if me and free:
+        if free:
             del free.depths[me]
 
 
 def coroexit(c: Coro) -> None:
-    """End the running coroutine: the last thing it does before it returns or parks.
-
-    Whoever is blocked on *c* then runs, and nobody is blocked there any more.
-    """
+    """Have the running coroutine's end wake the one blocked on *c*, where now nobody is."""
     # A greenlet that returns wakes its parent: whoever was running when it was
-    # created. The one blocked on c may be another by now, because next and stop
-    # can be handed around, so adopt it here.
+    # created. Another may be blocked on c: next and stop can be handed on.
     me = c.engine.getcurrent()
     if c.free:
         c.free.end.parent, me.parent = c.gp, c.free.end
@@ -280,27 +249,16 @@ def coroexit(c: Coro) -> None:
 
 
 def coroleft(c: Coro) -> None:
-    """Have nobody keep the running coroutine, for which the one of *c* has exited."""
+    """Let go of the running coroutine, which the end of *c*'s has woken."""
     if c.free:
-        if c.free.end.parent is not c.free.main:
-            c.free.end.parent = c.free.main
-        c.free = None
-
-
-def replace(c: Coro) -> Any:
-    """Return a new coroutine for the work of *c*, for which the last was UNFIT."""
-    me = c.gp
-    create(c)
-    g, c.gp = c.gp, me
-    return g
+        c.free.end.parent, c.free = c.free.main, None
 
 
 def coroswitch(c: Coro) -> None:
     """Change places with the one blocked on *c*: block there, and let it run.
 
-    Returns when somebody switches back, or when f has ended; what f raised is
-    then raised here. It is an error to switch on a coro whose f has ended, or to
-    the running coroutine itself.
+    Returns when somebody switches back, or when f has ended, and then raises what f
+    raised. To switch when f has ended, or to oneself, is an error.
     """
     gp = c.gp
     if gp is None:
@@ -311,7 +269,7 @@ def coroswitch(c: Coro) -> None:
     got = gp.switch(SWITCHED)
     while got is not SWITCHED:
         if got is UNFIT:
-            gp = replace(c)
+            gp = create(c)
             got = gp.switch(SWITCHED)
         else:
             got = forward(gp, got)
@@ -328,9 +286,8 @@ def coroswitch(c: Coro) -> None:
 def forward(child: Any, got: object) -> object:
     """Pass on *got*, a switch to us that is not ours, as if we were not there.
 
-    Somebody on the child's side switched to its parent (SQLAlchemy's await_only
-    does). What our own parent answers is the child's. Returns with what is
-    switched to us next.
+    The child's side has switched to its parent, as SQLAlchemy's await_only does, and
+    gets our own parent's answer. Returns what is switched to us next.
     """
     parent = greenlet.getcurrent().parent
     try:
@@ -352,11 +309,7 @@ def forward(child: Any, got: object) -> object:
 
 
 def adopt(child: Any, parent: Any) -> None:
-    """Make *parent* the one to whom *child*'s switches to its parent go.
-
-    ValueError where greenlet cannot have it: they belong to different threads,
-    or *parent* is itself a descendant of *child*.
-    """
+    """Give *child* this *parent*; ValueError if that is below it, or in another thread."""
     if child.parent is not parent:
         child.parent = parent
     if getattr(parent, PROVIDER, False):

@@ -1,4 +1,4 @@
-"""The exceptions, and what is done to one on its way between coroutines."""
+"""The exceptions, and what is done to one on its way."""
 
 from __future__ import annotations
 
@@ -7,35 +7,27 @@ from typing import NoReturn
 
 
 class PullError(RuntimeError):
-    """An iterator was misused; the message says how, and what to do instead.
-
-    A refusal leaves the iterator as it was.
-    """
+    """An iterator was misused, unharmed; the message says what to do instead."""
 
 
 class WrongThreadError(PullError):
-    """An iterator on the greenlet engine was used in a thread not its own."""
+    """An iterator on the greenlet engine was used in another thread."""
 
 
 class PullExit(BaseException):
     """Raised by ``yield_`` to unwind a producer that was told to stop.
 
-    A ``yield_`` that answers False asks its producer to return. If the
-    producer calls it again instead, as an API does that ignores what its
-    callback returns, the call raises PullExit. Let it pass, as you would
-    GeneratorExit: the ``stop`` or ``close`` that it serves swallows it.
+    A ``yield_`` that answers False asks its producer to return. If the producer
+    calls it again, as an API does that ignores what its callback returns, it raises
+    PullExit. Let it pass, like GeneratorExit: ``stop`` or ``close`` swallows it.
     """
 
-    # Whose producer is unwound: a pull swallows its own PullExit only, so that
-    # an outer one can unwind the inner pulls that it finds on its way.
+    # Who swallows it: an outer pull can unwind inner ones.
     puller: object = None
 
 
 def trim(error: BaseException) -> BaseException:
-    """Return *error* without our own frames at the head of its traceback.
-
-    What passes an error on in several steps would bury it under them.
-    """
+    """Return *error* without our own frames at the head of its traceback."""
     traceback = error.__traceback__
     while traceback and is_ours(traceback.tb_frame.f_globals):
         traceback = traceback.tb_next
@@ -43,7 +35,7 @@ def trim(error: BaseException) -> BaseException:
 
 
 def raise_if(error: BaseException | None) -> None:
-    """Raise *error*, if there is one, and keep it in no frame of its own traceback."""
+    """Raise *error*, if any, and keep it in no frame of its own traceback."""
     try:
         if error:
             raise error
@@ -52,16 +44,13 @@ def raise_if(error: BaseException | None) -> None:
 
 
 def raise_as_left(error: BaseException) -> NoReturn:
-    """Raise *error* with the context that it has, whatever is being handled here.
-
-    A plain raise would put that in its place (contract 6).
-    """
+    """Raise *error* with the context that it has (contract 6)."""
     context = error.__context__
     try:
         raise trim(error)
     finally:
         error.__context__ = context
-        del error, context  # else the traceback and this frame are a cycle
+        del error, context  # else this frame and the traceback are a cycle
 
 
 def chain(error: BaseException, earlier: BaseException) -> BaseException:
@@ -76,7 +65,7 @@ def chain(error: BaseException, earlier: BaseException) -> BaseException:
 
 
 def leave(stop: Callable[[], object], error: BaseException | None) -> None:
-    """End a with block that *error* has left, or None: an error of stop's keeps it."""
+    """End a with block: an error of *stop* keeps *error*, that of the block."""
     try:
         stop()
     except BaseException as e:
@@ -102,5 +91,5 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def is_ours(module: dict[str, object]) -> bool:
-    """Tell whether *module*, the globals of a frame, is one of pullit's."""
-    return str(module.get("__name__")).partition(".")[0] == __name__.partition(".")[0]
+    """Tell whether a frame with the globals *module* is pullit's."""
+    return str(module.get("__name__")).partition(".")[0] == "pullit"

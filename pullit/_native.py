@@ -1,20 +1,15 @@
-"""Threads as the operating system has them.
-
-gevent and eventlet put greenlets in the place of threads, in the modules that Python
-has for those. But it is a thread that a greenlet cannot leave: that is what matters
-here.
-"""
+"""Real threads, which greenlets cannot leave, even where gevent has put greenlets."""
 
 from __future__ import annotations
 
 import _thread
 from types import BuiltinFunctionType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from threading import RLock, get_ident, local
 else:
-    original: Any = _thread
+    original = _thread
     if type(_thread.get_ident) is not BuiltinFunctionType:  # patched: make another
         import _imp
 

@@ -10,7 +10,7 @@ from itertools import repeat
 from types import SimpleNamespace
 from typing import Any, NoReturn
 
-from pullit._coro import UNFIT, adopt, block, coroleft, forward, replace
+from pullit._coro import UNFIT, adopt, block, coroleft, create, forward
 from pullit._errors import PullError, WrongThreadError, chain, raise_as_left, trim
 from pullit._guard import calls, check_order, guards, is_guarded, note_sent, note_told
 from pullit._lifetimes import drop, left, live, sweep
@@ -196,7 +196,7 @@ class Puller(State):
         if got is not UNFIT:
             return forward(self.root, got)
         del live[self.root]
-        self.root = self.producer = self.yielder = replace(self)
+        self.root = self.producer = self.yielder = create(self)
         live[self.root] = self
         adopt(self.root, self.gp)
         return self.root.switch()

@@ -1,17 +1,13 @@
-"""The thread engine: a thread that can be switched to, shaped like a greenlet.
+"""The thread engine: threads that can be switched to, shaped like greenlets.
 
-It offers the two names that the greenlet module offers, `greenlet` and
-`getcurrent`, and of them what the coro layer uses. Exactly one of the threads
-that take part runs at any time; the others wait, each for its own lock. A
-switch costs two of the operating system's context switches, some twenty times
-a greenlet's, and buys what greenlets cannot do: any thread may switch to it.
+One of them runs at any time; each of the others waits for its own lock. A switch
+costs some twenty times a greenlet's, and can come from any thread.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from contextvars import Context
 from typing import Any
 
 local = threading.local()
@@ -22,18 +18,16 @@ class greenlet:  # noqa: N801  the engine's interface has the greenlet module's 
 
     __slots__ = ("dead", "gr_context", "lock", "message", "parent", "run", "thread", "waits")
 
-    gr_context: Context  # as newcoro sets it
+    gr_context: Any  # as newcoro sets it
     message: tuple[Any, threading.Thread | None]  # until it is taken
     thread: threading.Thread  # once started
 
     def __init__(self, run: Callable[..., Any] | None = None) -> None:
         self.run = run
-        # Not whoever makes it: who asks first becomes the parent, and coroexit
-        # sees to it that it is who waits.
+        # Not whoever makes it, but who asks first, and in the end who waits.
         self.parent: greenlet | None = None
         self.dead = False
-        # Held while there is no message. A message may be there before anyone
-        # waits for it: then the wait is over at once.
+        # Held until there is a message, which may come before anyone waits for it.
         self.lock = threading.Lock()
         self.lock.acquire()
         self.waits = False  # for a message, or is about to
@@ -41,10 +35,8 @@ class greenlet:  # noqa: N801  the engine's interface has the greenlet module's 
     def switch(self, value: Any = ()) -> Any:
         """Run this coroutine, and wait until another switches back with a value.
 
-        An exception that interrupts the waiting (Ctrl-C, in the main thread)
-        leaves this thread with a fresh identity: a late answer goes to the old
-        one, where nobody waits, and cannot be mistaken for that of a later
-        switch.
+        An exception that interrupts the waiting (Ctrl-C) gives this thread a fresh
+        identity, lest a late answer be taken for that of a later switch.
         """
         me = getcurrent()
         me.waits = True
@@ -57,15 +49,13 @@ class greenlet:  # noqa: N801  the engine's interface has the greenlet module's 
         value, ended = me.message
         del me.message
         if ended:
-            ended.join()  # it has nothing left to do; no thread outlives its pull
+            ended.join()  # it has nothing left to do: no thread outlives its pull
         return value
 
     def wake(self, value: Any, ended: threading.Thread | None = None) -> None:
         """Let this coroutine run, with *value*, and do not wait."""
-        if self.run is not None:
-            self.thread = threading.Thread(
-                target=self.main, args=(self.run,), name="pullit", daemon=True
-            )
+        if self.run:
+            self.thread = threading.Thread(None, self.main, "pullit", (self.run,), daemon=True)
             self.run = None
             self.thread.start()
         else:
@@ -78,14 +68,13 @@ class greenlet:  # noqa: N801  the engine's interface has the greenlet module's 
         local.current = self
         value = self.gr_context.run(run)
         self.dead = True
-        if self.parent is not None:
+        if self.parent:
             self.parent.wake(value, self.thread)
 
 
 def getcurrent() -> greenlet:
-    """Return the coroutine of the running thread; one of our own or a foreign one."""
-    try:
-        return local.current  # type: ignore[no-any-return]
-    except AttributeError:
-        local.current = greenlet()
-        return local.current  # type: ignore[no-any-return]
+    """Return the coroutine of the running thread, whoever started that."""
+    me: greenlet | None = getattr(local, "current", None)
+    if me is None:
+        me = local.current = greenlet()
+    return me
