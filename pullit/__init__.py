@@ -8,13 +8,13 @@ values it waits inside ``yield_``, however deep in calls, C code included.
 from typing import TYPE_CHECKING, Any
 
 from pullit._errors import PullError, PullExit, WrongThreadError
-from pullit._iterable import from_iterable
 from pullit._iterator import PullIterator, generator, iterate, iterate2
 from pullit._types import Seq, Seq2
 
 if TYPE_CHECKING:
     from pullit._callback import from_callback
     from pullit._combine import equal, merge, zip, zip_longest
+    from pullit._iterable import from_iterable
     from pullit._pull import Pull, Pull2, pull, pull2
 
 __version__ = "0.1.0"
@@ -44,6 +44,7 @@ __all__ = [
 # Imported when first asked for: nearly half of the cost.
 _later = {
     "from_callback": "_callback",
+    "from_iterable": "_iterable",
     **dict.fromkeys(("equal", "merge", "zip", "zip_longest"), "_combine"),
     **dict.fromkeys(("Pull", "Pull2", "pull", "pull2"), "_pull"),
 }

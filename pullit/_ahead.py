@@ -8,8 +8,8 @@ from itertools import chain, cycle, repeat
 from typing import Any, NoReturn
 
 from pullit._errors import PullExit
-from pullit._native import RLock, get_ident
 from pullit._puller import Puller, end_with
+from pullit._threads import RLock, get_ident
 
 
 class Batch:

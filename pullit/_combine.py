@@ -9,8 +9,7 @@ from functools import partial
 from reprlib import repr as short_repr
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 
-from pullit._direct import Direct
-from pullit._iterable import IterableSeq, is_iterable, open_iterable
+from pullit._iterable import Direct, IterableSeq, is_iterable, open_iterable
 from pullit._iterator import PullIterator, iterate, iterator
 from pullit._seq import check_seq, seq_name
 from pullit._types import Seq, T

@@ -22,7 +22,7 @@ from typing import Any
 import greenlet
 
 from pullit._errors import PullError
-from pullit._native import local
+from pullit._threads import local
 
 # What a switch of ours brings, ...
 SWITCHED = object()

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 from greenlet import getcurrent
 
 from pullit._errors import PullError
-from pullit._native import local
+from pullit._threads import local
 
 
 class Guard:

@@ -6,11 +6,10 @@ import sys
 from collections.abc import Callable, Generator, Iterable
 from functools import WRAPPER_ASSIGNMENTS, partial, update_wrapper
 from itertools import chain, repeat
-from types import FrameType, MethodType, TracebackType
+from types import FrameType, FunctionType, MethodType, TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, NoReturn, ParamSpec, overload
 
 from pullit._errors import PullError, leave, refuse_copy, trim
-from pullit._iterable import IterableSeq
 from pullit._puller import Puller
 from pullit._seq import check_read_ahead, check_seq, find_engine, seq_name
 from pullit._types import Engine, K, Seq, Seq2, T, T_co, V
@@ -18,7 +17,7 @@ from pullit._types import Engine, K, Seq, Seq2, T, T_co, V
 P = ParamSpec("P")
 
 if TYPE_CHECKING:
-    from pullit._direct import Direct
+    from pullit._iterable import Direct
 
     Base = Generator[T_co, Any, Any]
 else:
@@ -223,11 +222,12 @@ def iterate(seq: Seq[T], *, read_ahead: int = 0, engine: Engine = "greenlet") ->
     not an error among them, and it is an error to ``send`` or ``throw``. Not for
     live sources, nor for values that are valid only until ``yield_`` returns.
     """
-    if isinstance(seq, IterableSeq):
-        from pullit._direct import direct  # as seldom
+    if type(seq) is not FunctionType:
+        from pullit._iterable import IterableSeq, direct  # as seldom
 
-        ahead = check_read_ahead("pullit.iterate", read_ahead) > 1
-        return iterator(direct("pullit.iterate", seq, engine, ahead))
+        if isinstance(seq, IterableSeq):
+            ahead = check_read_ahead("pullit.iterate", read_ahead) > 1
+            return iterator(direct("pullit.iterate", seq, engine, ahead))
     return start("pullit.iterate", seq, engine, read_ahead)
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from pullit._coro import Free, at_thread_end, threads
 from pullit._guard import OrderError
-from pullit._native import get_ident
 from pullit._seq import thread_name
+from pullit._threads import get_ident
 
 if TYPE_CHECKING:
     from pullit._puller import Puller

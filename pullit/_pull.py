@@ -7,14 +7,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, NoReturn, TypeAlias, cast
 
 from pullit._errors import leave, refuse_copy
-from pullit._iterable import IterableSeq
+from pullit._iterable import Direct, IterableSeq, direct
 from pullit._puller import Puller
 from pullit._types import Engine, K, K_co, Seq, Seq2, T, T_co, V, V_co
 
 if TYPE_CHECKING:
     from typing import Self
-
-    from pullit._direct import Direct
 
     Next: TypeAlias = Callable[[], tuple[T_co, Literal[True]] | tuple[None, Literal[False]]]
     Next2: TypeAlias = Callable[
@@ -144,8 +142,6 @@ def pull(seq: Seq[T], *, engine: Engine = "greenlet") -> Pull[T]:
     Go's iter.Pull.
     """
     if isinstance(seq, IterableSeq):
-        from pullit._direct import direct  # as seldom
-
         owner = Owner(direct("pullit.pull", seq, engine))
     else:
         owner = Owner(Puller("pullit.pull", seq, engine, False, ""))

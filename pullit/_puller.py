@@ -14,8 +14,8 @@ from pullit._coro import UNFIT, adopt, block, coroleft, create, forward
 from pullit._errors import PullError, WrongThreadError, chain, raise_as_left, trim
 from pullit._guard import calls, check_order, guards, is_guarded, note_sent, note_told
 from pullit._lifetimes import drop, left, live, sweep
-from pullit._native import get_ident
 from pullit._state import State, ended, over
+from pullit._threads import get_ident
 
 # As a Puller's yielder: every yield_ needs a look; one has had it, and brings a value.
 LOOK, YIELDED = object(), object()

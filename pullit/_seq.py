@@ -11,6 +11,8 @@ from typing import Any
 
 import greenlet
 
+from pullit import _threads
+
 # Flags of functions that, called, would run nothing, in silence; inspect, which names
 # them, is slow to import.
 GENERATOR, ASYNC = 0x20, 0x80 | 0x200  # CO_GENERATOR; CO_COROUTINE, CO_ASYNC_GENERATOR
@@ -59,8 +61,6 @@ def find_engine(name: str, engine: object) -> Any:
     if engine == "greenlet":
         return greenlet
     if engine == "thread":
-        from pullit import _threads
-
         return _threads
     raise ValueError(f"{name}: unknown engine {engine!r}; there are 'greenlet' and 'thread'")
 

@@ -13,8 +13,8 @@ import greenlet
 from pullit._coro import Coro
 from pullit._errors import PullError, PullExit, WrongThreadError, causes, is_ours, raise_if
 from pullit._guard import calls, note_told
-from pullit._native import get_ident
 from pullit._seq import check_seq, find_engine, seq_name, thread_name
+from pullit._threads import get_ident
 
 EXITS = 5  # for a producer that goes on; then it drains to its end, as in Go
 

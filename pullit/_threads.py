@@ -1,4 +1,4 @@
-"""The thread engine: threads that can be switched to, shaped like greenlets.
+"""Real threads, and an engine of threads that can be switched to, shaped like greenlets.
 
 One of them runs at any time; each of the others waits for its own lock. A switch
 costs some twenty times a greenlet's, and can come from any thread.
@@ -6,11 +6,28 @@ costs some twenty times a greenlet's, and can come from any thread.
 
 from __future__ import annotations
 
+import _thread
 import threading
 from collections.abc import Callable
-from typing import Any
+from types import BuiltinFunctionType
+from typing import TYPE_CHECKING, Any
 
-local = threading.local()
+# What greenlets cannot leave, even where gevent has put greenlets in threads' place.
+if TYPE_CHECKING:
+    from threading import RLock as RLock
+    from threading import get_ident as get_ident
+    from threading import local as local
+else:
+    original = _thread
+    if type(_thread.get_ident) is not BuiltinFunctionType:  # patched: make another
+        import _imp
+
+        original = _imp.create_builtin(_thread.__spec__)
+        _imp.exec_builtin(original)
+    RLock, get_ident, local = original.RLock, original.get_ident, original._local
+
+
+running = threading.local()
 
 
 class greenlet:  # noqa: N801  the engine's interface has the greenlet module's names
@@ -44,7 +61,7 @@ class greenlet:  # noqa: N801  the engine's interface has the greenlet module's 
             self.wake(value)  # which may wait, too, for a thread to start
             me.lock.acquire()
         except BaseException:
-            del local.current
+            del running.current
             raise
         value, ended = me.message
         del me.message
@@ -65,7 +82,7 @@ class greenlet:  # noqa: N801  the engine's interface has the greenlet module's 
 
     def main(self, run: Callable[..., Any]) -> None:
         """Run *run* in this thread, then wake the parent."""
-        local.current = self
+        running.current = self
         value = self.gr_context.run(run)
         self.dead = True
         if self.parent:
@@ -74,7 +91,7 @@ class greenlet:  # noqa: N801  the engine's interface has the greenlet module's 
 
 def getcurrent() -> greenlet:
     """Return the coroutine of the running thread, whoever started that."""
-    me: greenlet | None = getattr(local, "current", None)
+    me: greenlet | None = getattr(running, "current", None)
     if me is None:
-        me = local.current = greenlet()
+        me = running.current = greenlet()
     return me

@@ -8,8 +8,8 @@ import greenlet
 
 from pullit._ahead import Ahead
 from pullit._coro import PARKED, SHALLOW, none, threads
-from pullit._direct import Direct
 from pullit._guard import calls, guards
+from pullit._iterable import Direct
 from pullit._lifetimes import left, live
 from pullit._puller import Puller
 from pullit._state import EXITS, ended, over

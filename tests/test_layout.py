@@ -14,7 +14,6 @@ PACKAGE = Path(pullit.__file__).parent
 ORDER = [
     "_types",
     "_errors",
-    "_native",
     "_threads",
     "_guard",
     "_coro",
@@ -24,7 +23,6 @@ ORDER = [
     "_puller",
     "_ahead",
     "_iterable",
-    "_direct",
     "_pull",
     "_iterator",
     "_callback",
