@@ -83,13 +83,8 @@ def from_callback(
     arguments, else None:
 
         >>> it = iterate(seq)
-        >>> match = next(it)
-        >>> while not it.done:
-        ...     try:
-        ...         match = it.send(f"<{match[0]}>")
-        ...     except StopIteration:
-        ...         print(it.result)
-        a<1>b<22>
+        >>> next(it)[0], it.send("<1>")[0]
+        ('1', '22')
 
     Told to stop, the callback raises PullExit, again if the API swallows it, and
     after five lets the API come to its own end. With *stop_reply* it returns that

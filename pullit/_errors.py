@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NoReturn
 
 
@@ -62,23 +62,6 @@ def chain(error: BaseException, earlier: BaseException) -> BaseException:
     if id(oldest) not in seen:
         oldest.__context__ = earlier
     return error
-
-
-def leave(stop: Callable[[], object], error: BaseException | None) -> None:
-    """End a with block: an error of *stop* keeps *error*, that of the block."""
-    try:
-        stop()
-    except BaseException as e:
-        if error is not None:
-            chain(e, error)
-        raise
-
-
-def refuse_copy(it: object) -> NoReturn:
-    raise TypeError(
-        f"cannot copy or pickle {it!r}: a suspended call has only one future;"
-        " start another iterator over the same seq"
-    )
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -9,9 +9,10 @@ from itertools import chain, repeat
 from types import FrameType, FunctionType, MethodType, TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, NoReturn, ParamSpec, overload
 
-from pullit._errors import PullError, leave, refuse_copy, trim
+from pullit._errors import PullError, trim
 from pullit._puller import Puller
 from pullit._seq import check_read_ahead, check_seq, find_engine, seq_name
+from pullit._state import Handle
 from pullit._types import Engine, K, Seq, Seq2, T, T_co, V
 
 P = ParamSpec("P")
@@ -24,7 +25,7 @@ else:
     Base = chain
 
 
-class PullIterator(Base[T_co]):
+class PullIterator(Handle, Base[T_co]):
     """An iterator over what a push iterator yields, with a generator's methods.
 
     `iterate`, which says what it does, `iterate2` and `generator` make it.
@@ -117,38 +118,25 @@ class PullIterator(Base[T_co]):
         frame: FrameType | None = self.p.frame()
         return frame
 
-    def __enter__(self) -> PullIterator[T_co]:
-        return self
-
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        leave(self.close, error)
-
     def __del__(self) -> None:
         if hasattr(self, "p"):
             self.p.drop()
 
-    def __repr__(self) -> str:
-        return f"<pullit.PullIterator of {self.p.label}, {self.p.state()}>"
-
-    def __reduce_ex__(self, protocol: object) -> NoReturn:
-        refuse_copy(self)
-
 
 def instance(kind: Any, value: Any, tb: TracebackType | None) -> BaseException:
     """Return the exception that ``throw(kind, value, tb)`` raises."""
-    error: BaseException
-    if isinstance(kind, BaseException):
-        if value is not None:
-            raise TypeError("throw takes no separate value beside an instance")
-        error = kind
-    elif not (isinstance(kind, type) and issubclass(kind, BaseException)):
+    if isinstance(kind, type) and issubclass(kind, BaseException):
+        if value is None:
+            kind = kind()
+        elif isinstance(value, kind):
+            kind = value
+        else:
+            kind = kind(*value) if isinstance(value, tuple) else kind(value)
+    elif not isinstance(kind, BaseException):
         raise TypeError(f"throw takes an exception, a class or an instance, not {kind!r}")
-    elif isinstance(value, kind):
-        error = value
-    elif value is None:
-        error = kind()
-    else:
-        error = kind(*value) if isinstance(value, tuple) else kind(value)
+    elif value is not None:
+        raise TypeError("throw takes no separate value beside an instance")
+    error: BaseException = kind
     return error.with_traceback(tb) if tb else error
 
 
@@ -213,11 +201,7 @@ def iterate(seq: Seq[T], *, read_ahead: int = 0, engine: Engine = "greenlet") ->
     *seq*, and WrongThreadError in another thread than the first ``next``. With
     ``engine="thread"``, twenty times as slow, any thread may, one at a time.
 
-    With *read_ahead* a switch brings up to that many values, at a tenth of the cost:
-
-        >>> list(iterate(countdown, read_ahead=64))
-        [3, 2, 1]
-
+    With *read_ahead* a switch brings up to that many values, at a tenth of the cost.
     But the first ``next`` waits for that many, ``close`` drops those ahead, though
     not an error among them, and it is an error to ``send`` or ``throw``. Not for
     live sources, nor for values that are valid only until ``yield_`` returns.

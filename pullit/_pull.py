@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections import namedtuple
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, NoReturn, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeAlias, cast
 
-from pullit._errors import leave, refuse_copy
 from pullit._iterable import Direct, IterableSeq, direct
 from pullit._puller import Puller
+from pullit._state import Handle
 from pullit._types import Engine, K, K_co, Seq, Seq2, T, T_co, V, V_co
 
 if TYPE_CHECKING:
-    from typing import Self
-
     Next: TypeAlias = Callable[[], tuple[T_co, Literal[True]] | tuple[None, Literal[False]]]
     Next2: TypeAlias = Callable[
         [], tuple[K_co, V_co, Literal[True]] | tuple[None, None, Literal[False]]
@@ -80,32 +78,21 @@ class Owner:
             self.p.drop()
 
 
-class Stopping:
-    """What Pull and Pull2 share."""
-
+class PullHandle(Handle):
     __slots__ = ()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        leave(cast(Any, self).stop, error)
-
-    def __repr__(self) -> str:
-        p = cast(Any, self).stop.__self__.p
-        return f"<pullit.{type(self).__name__} of {p.label}, {p.state()}>"
-
-    def __reduce_ex__(self, protocol: object) -> NoReturn:
-        refuse_copy(self)
+    @property
+    def p(self) -> Any:
+        return cast(Any, self).stop.__self__.p
 
 
-class Pull(Stopping, NextStop[T_co]):
+class Pull(PullHandle, NextStop[T_co]):
     """What `pull` returns; as a context manager, it calls `stop` at the end."""
 
     __slots__ = ()
 
 
-class Pull2(Stopping, NextStop2[K_co, V_co]):
+class Pull2(PullHandle, NextStop2[K_co, V_co]):
     """What `pull2` returns; as a context manager, it calls `stop` at the end."""
 
     __slots__ = ()

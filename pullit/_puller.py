@@ -62,7 +62,6 @@ class Puller(State):
         except BaseException as e:
             if not self.ended and self.__next__ == self.loop.__next__:
                 self.interrupt(e, False)  # a value is lost to a signal's exception
-            trim(e)  # so that we add no frame
             raise
 
     def renew(self) -> None:

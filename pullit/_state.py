@@ -6,15 +6,18 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import greenlet
 
 from pullit._coro import Coro
-from pullit._errors import PullError, PullExit, WrongThreadError, causes, is_ours, raise_if
+from pullit._errors import PullError, PullExit, WrongThreadError, causes, chain, is_ours, raise_if
 from pullit._guard import calls, note_told
 from pullit._seq import check_seq, find_engine, seq_name, thread_name
 from pullit._threads import get_ident
+
+if TYPE_CHECKING:
+    from typing import Self
 
 EXITS = 5  # for a producer that goes on; then it drains to its end, as in Go
 
@@ -76,6 +79,37 @@ class Source:
     def frame(self) -> FrameType | None:
         """Return the frame in which the producer is suspended, or None."""
         return None
+
+
+class Handle:
+    """What users hold of a pull: its `p`."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+
+        @property
+        def p(self) -> Any: ...
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        try:
+            self.p.stop()
+        except BaseException as e:
+            if error is not None:
+                chain(e, error)
+            raise
+
+    def __repr__(self) -> str:
+        return f"<pullit.{type(self).__name__} of {self.p.label}, {self.p.state()}>"
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError(
+            f"cannot copy or pickle {self!r}: a suspended call has only one future;"
+            " start another iterator over the same seq"
+        )
 
 
 class State(Source, Coro):
