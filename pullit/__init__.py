@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pullit._errors import PullError, PullExit, WrongThreadError
 from pullit._iterator import PullIterator, generator, iterate, iterate2
-from pullit._types import Seq, Seq2
+from pullit._seq import Seq, Seq2
 
 if TYPE_CHECKING:
     from pullit._callback import from_callback

@@ -10,9 +10,8 @@ from greenlet import getcurrent
 from pullit._errors import PullExit, causes, chain, raise_if
 from pullit._guard import Call, Exit, Guard, calls, guards, out_of_order
 from pullit._lifetimes import live, look_again
-from pullit._seq import check_seq, seq_name
+from pullit._seq import Seq, T, Yield, check_seq, seq_name
 from pullit._state import EXITS
-from pullit._types import Seq, T, Yield
 
 UNSET: Any = object()
 
@@ -106,13 +105,7 @@ class CallbackSeq:
     """What from_callback returns."""
 
     def __init__(
-        self,
-        run: Any,
-        pack: Any,
-        reply: Any,
-        stop_reply: Any,
-        stop_errors: tuple[type[BaseException], ...],
-        interleave: bool,
+        self, run: Any, pack: Any, reply: Any, stop_reply: Any, stop_errors: Any, interleave: bool
     ) -> None:
         self.run, self.pack, self.reply = run, pack, reply
         self.stop_reply, self.stop_errors = stop_reply, stop_errors

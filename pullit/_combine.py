@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 
 from pullit._iterable import Direct, IterableSeq, is_iterable, open_iterable
 from pullit._iterator import PullIterator, iterate, iterator
-from pullit._seq import check_seq, seq_name
-from pullit._types import Seq, T
+from pullit._seq import Seq, T, check_seq, seq_name
 
 if TYPE_CHECKING:
     import typing_extensions

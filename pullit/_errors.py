@@ -15,11 +15,10 @@ class WrongThreadError(PullError):
 
 
 class PullExit(BaseException):
-    """Raised by ``yield_`` to unwind a producer that was told to stop.
+    """Raised by ``yield_`` in a producer that goes on after it was told to stop.
 
-    A ``yield_`` that answers False asks its producer to return. If the producer
-    calls it again, as an API does that ignores what its callback returns, it raises
-    PullExit. Let it pass, like GeneratorExit: ``stop`` or ``close`` swallows it.
+    An API does so that ignores what its callback returns. Let it pass, like
+    GeneratorExit: the ``stop`` or ``close`` that it serves swallows it.
     """
 
     # Who swallows it: an outer pull can unwind inner ones.
@@ -53,8 +52,8 @@ def raise_as_left(error: BaseException) -> NoReturn:
         del error, context  # else this frame and the traceback are a cycle
 
 
-def chain(error: BaseException, earlier: BaseException) -> BaseException:
-    """Return *error* with *earlier* as the oldest of its contexts."""
+def chain(error: BaseException, earlier: BaseException | None) -> BaseException:
+    """Return *error* with *earlier*, if any, as the oldest of its contexts."""
     oldest, seen = error, {id(earlier)}
     while id(oldest) not in seen and oldest.__context__ is not None:
         seen.add(id(oldest))

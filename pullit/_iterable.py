@@ -10,10 +10,9 @@ from typing import Any
 from greenlet import getcurrent
 
 from pullit._errors import chain, raise_as_left
-from pullit._seq import find_engine, seq_name
+from pullit._seq import Seq, T, find_engine, seq_name
 from pullit._state import Source, ended, over
 from pullit._threads import get_ident
-from pullit._types import Seq, T
 
 
 def from_iterable(iterable: Iterable[T]) -> Seq[T]:
@@ -174,7 +173,7 @@ class Direct(Source):
                 try:
                     self.made.pop().close()
                 except BaseException as e:
-                    failed = error = chain(e, error) if error else e
+                    failed = error = chain(e, error)
             self.returned = error is None and self.advance is not None
             self.ended = True
             self.make = self.advance = None

@@ -11,9 +11,20 @@ from typing import TYPE_CHECKING, Any, Concatenate, NoReturn, ParamSpec, overloa
 
 from pullit._errors import PullError, trim
 from pullit._puller import Puller
-from pullit._seq import check_read_ahead, check_seq, find_engine, seq_name
+from pullit._seq import (
+    Engine,
+    K,
+    Seq,
+    Seq2,
+    T,
+    T_co,
+    V,
+    check_read_ahead,
+    check_seq,
+    find_engine,
+    seq_name,
+)
 from pullit._state import Handle
-from pullit._types import Engine, K, Seq, Seq2, T, T_co, V
 
 P = ParamSpec("P")
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import namedtuple
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeAlias
 
 from pullit._iterable import Direct, IterableSeq, direct
 from pullit._puller import Puller
+from pullit._seq import Engine, K, K_co, Seq, Seq2, T, T_co, V, V_co
 from pullit._state import Handle
-from pullit._types import Engine, K, K_co, Seq, Seq2, T, T_co, V, V_co
 
 if TYPE_CHECKING:
     Next: TypeAlias = Callable[[], tuple[T_co, Literal[True]] | tuple[None, Literal[False]]]
@@ -63,7 +63,7 @@ class Owner:
         self.p.stop()
 
     def is_end(self) -> bool:
-        """Tell whether that was the end. If not, an exception has ended the loop."""
+        """Tell whether that was the end, or an exception has ended the loop."""
         if self.p.state() == "running":
             try:
                 self.p.refuse()
@@ -78,21 +78,13 @@ class Owner:
             self.p.drop()
 
 
-class PullHandle(Handle):
-    __slots__ = ()
-
-    @property
-    def p(self) -> Any:
-        return cast(Any, self).stop.__self__.p
-
-
-class Pull(PullHandle, NextStop[T_co]):
+class Pull(Handle, NextStop[T_co]):
     """What `pull` returns; as a context manager, it calls `stop` at the end."""
 
     __slots__ = ()
 
 
-class Pull2(PullHandle, NextStop2[K_co, V_co]):
+class Pull2(Handle, NextStop2[K_co, V_co]):
     """What `pull2` returns; as a context manager, it calls `stop` at the end."""
 
     __slots__ = ()

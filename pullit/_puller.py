@@ -116,7 +116,6 @@ class Puller(State):
     def run_loop(self) -> Generator[Any, Any, Any]:
         current, refuse, resume = self.current, self.refuse, self.loop.__next__
         caller: Any = None  # who called next last; None, if the next call is to enter
-        yielder = producer = caller  # cheaper here than on self
         try:
             while True:
                 if current() is not caller:

@@ -6,7 +6,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import greenlet
 
@@ -82,14 +82,13 @@ class Source:
 
 
 class Handle:
-    """What users hold of a pull: its `p`."""
+    """What users hold: Pull, Pull2, or a PullIterator, which has a `p` of its own."""
 
     __slots__ = ()
 
-    if TYPE_CHECKING:
-
-        @property
-        def p(self) -> Any: ...
+    @property
+    def p(self) -> Any:
+        return cast(Any, self).stop.__self__.p
 
     def __enter__(self) -> Self:
         return self
@@ -98,8 +97,7 @@ class Handle:
         try:
             self.p.stop()
         except BaseException as e:
-            if error is not None:
-                chain(e, error)
+            chain(e, error)
             raise
 
     def __repr__(self) -> str:

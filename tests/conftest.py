@@ -10,7 +10,7 @@ import pytest
 
 from pullit._coro import Coro
 from pullit._lifetimes import live
-from pullit._types import Engine
+from pullit._seq import Engine
 
 ENGINES: list[Engine] = ["greenlet", "thread"]
 

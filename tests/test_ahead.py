@@ -40,7 +40,7 @@ from pullit import (
     iterate,
     iterate2,
 )
-from pullit._types import Engine
+from pullit._seq import Engine
 
 Log = list[object]
 

@@ -19,7 +19,7 @@ from producers import api
 import pullit
 from pullit import PullError, PullExit, PullIterator, Seq, from_callback, iterate
 from pullit._guard import calls, guards
-from pullit._types import Engine
+from pullit._seq import Engine
 
 Log = list[object]
 

@@ -25,7 +25,7 @@ from strikes import Strike
 
 import pullit
 from pullit import PullError, PullExit, PullIterator, Seq, WrongThreadError
-from pullit._types import Engine
+from pullit._seq import Engine
 
 # 1: pull and iterate run none of seq; the first next starts it.
 

@@ -14,8 +14,7 @@ from greenlet import GreenletExit
 
 from pullit import PullError
 from pullit._coro import Coro, coroswitch, newcoro
-from pullit._seq import find_engine
-from pullit._types import Engine
+from pullit._seq import Engine, find_engine
 
 color = ContextVar("color", default="none")
 

@@ -21,7 +21,7 @@ from elsewhere import in_thread
 from greenlet import GreenletExit
 
 from pullit import PullError, PullExit, WrongThreadError, pull, pull2
-from pullit._types import Engine
+from pullit._seq import Engine
 
 Yield: TypeAlias = Callable[[int], Any]
 Yield2: TypeAlias = Callable[[int, int], Any]

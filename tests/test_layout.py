@@ -12,7 +12,6 @@ PACKAGE = Path(pullit.__file__).parent
 
 # As one should read them. CONTRIBUTING.md says so, too.
 ORDER = [
-    "_types",
     "_errors",
     "_threads",
     "_guard",

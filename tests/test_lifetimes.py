@@ -23,8 +23,7 @@ import pullit
 from pullit import WrongThreadError
 from pullit._coro import newcoro, threads
 from pullit._lifetimes import left, live
-from pullit._seq import find_engine
-from pullit._types import Engine
+from pullit._seq import Engine, find_engine
 
 T = TypeVar("T")
 

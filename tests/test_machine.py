@@ -40,7 +40,7 @@ import pullit
 from pullit import PullError
 from pullit._lifetimes import left, live
 from pullit._puller import Puller
-from pullit._types import Engine
+from pullit._seq import Engine
 
 T = TypeVar("T")
 

@@ -23,8 +23,8 @@ from hypothesis import strategies as st
 import pullit
 from pullit import PullError, PullExit
 from pullit._lifetimes import live
+from pullit._seq import Engine
 from pullit._state import EXITS
-from pullit._types import Engine
 
 Task: TypeAlias = Generator[Any, Any, Any]
 Log: TypeAlias = list[tuple[str, ...]]

@@ -24,7 +24,7 @@ from elsewhere import run_script
 
 import pullit
 from pullit import Seq
-from pullit._types import Engine
+from pullit._seq import Engine
 
 # 6: tracebacks.
 
