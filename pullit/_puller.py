@@ -212,7 +212,7 @@ class Puller(State):
             if parked is self.producer:
                 parked = self.gp.parent or self.gp
             else:
-                self.order = bool
+                self.order, self.told = bool, True
             parked.switch()
 
     def finish(self) -> Any:

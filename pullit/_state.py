@@ -167,6 +167,8 @@ class State(Source, Coro):
         if not self.done:
             if wanted:
                 return True
+            if self.told:  # seq has returned, of which its consumer has not heard
+                return False
             raise PullError(
                 f"{self.name}: yield_ called again before next; {self.label} is"
                 " suspended in its last call of it: only the producer may call yield_"

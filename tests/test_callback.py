@@ -330,6 +330,19 @@ def test_17_resuming_out_of_order_is_refused_and_harmless(
     assert log == [None, "PullExit", None, None, None]
 
 
+@pytest.mark.parametrize("taken", [2, 3, 4])
+def test_17_it_is_guarded_for_as_long_as_it_runs(taken: int) -> None:
+    """Whatever number of values came before, without a look at who asks."""
+    earlier = iterate(from_callback(api(6, [], "A")))
+    assert [next(earlier) for _ in range(taken)] == list(range(taken))
+    later = iterate(from_callback(api(6, [], "B")))
+    assert [next(later) for _ in range(taken)] == list(range(taken))
+    with pytest.raises(PullError, match="A. was resumed while from_callback.B., which began"):
+        next(earlier)
+    assert list(later) == list(range(taken, 6))
+    assert list(earlier) == list(range(taken, 6))
+
+
 def test_17_what_a_pull_asks_inside_is_guarded_too() -> None:
     """The refusal is raised in the producer that asked, and through it."""
     log: Log = []

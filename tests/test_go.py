@@ -610,13 +610,14 @@ def test_helper_may_yield(engine: Engine) -> None:
 
 
 def test_seq_returning_while_its_helper_is_parked_answers_it_false(engine: Engine) -> None:
-    """Row 12: the parked yield_ of a helper answers False when seq returns; then the end."""
+    """Row 12: a helper's parked yield_ answers False when seq returns, as do later ones."""
     log: list[object] = []
     resume: Callable[[], object]
     joined: Callable[[], object] = list
 
     def help() -> None:
         log.append(yields[0](1))
+        log.append(yields[0](2))
 
     yields: list[Yield] = []
     thread = threading.Thread(target=help)
@@ -642,7 +643,7 @@ def test_seq_returning_while_its_helper_is_parked_answers_it_false(engine: Engin
     assert next() == (1, True)
     resume()
     joined()
-    assert log == ["seq returns", False]
+    assert log == ["seq returns", False, False]
     assert next() == END
     ours.clear()
     yields.clear()

@@ -189,6 +189,23 @@ def test_14_pull_lets_go_of_values_and_producers_too(engine: Engine) -> None:
         assert watch_seq() is None
 
 
+def test_14_a_value_is_the_consumers_alone_once_the_next_is_asked_for(engine: Engine) -> None:
+    """Where he has dropped it, it is gone when its yield_ returns."""
+    gone: list[bool] = []
+
+    def producer(yield_: Callable[[Thing], Any]) -> None:
+        for _ in range(2):
+            things = [Thing()]
+            watch = weakref.ref(things[0])
+            yield_(things.pop())
+            gone.append(watch() is None)
+
+    it = pullit.iterate(producer, engine=engine)
+    for _ in range(3):
+        next(it, None)
+    assert gone == [True, True]
+
+
 def test_14_values_that_ran_ahead_are_let_go_with_close(engine: Engine) -> None:
     """The iterator may live on."""
 
