@@ -16,7 +16,7 @@ from pullit._seq import Seq, T, check_seq, seq_name
 if TYPE_CHECKING:
     import typing_extensions
 
-    F = typing_extensions.TypeVar("F", default=None)  # what fills in
+    F = typing_extensions.TypeVar("F", default=None)
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -25,8 +25,6 @@ D = TypeVar("D")
 E = TypeVar("E")
 
 Walk: TypeAlias = Seq[T] | Iterable[T]
-"""What the functions here take."""
-
 Some: TypeAlias = Walk[Any]
 
 MISSING = object()

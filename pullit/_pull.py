@@ -54,7 +54,6 @@ class Owner:
                 return None, False
 
     def next_pair(self) -> Any:
-        """The same for pull2."""
         pair, ok = self.next()
         return (*pair, True) if ok else (None, None, False)
 

@@ -43,7 +43,7 @@ class Source:
     thread: int  # ... this one, or 0
     done: bool  # no value will come any more, ...
     ended: bool  # ... and all has been left
-    label: str  # names what gives the values
+    label: str
     name: str  # of the public function
 
     def refuse(self, call: str = "next") -> Any:
