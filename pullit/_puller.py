@@ -248,12 +248,9 @@ class Puller(State):
         """Have the next call on either side sweep, in its thread; it may be under way."""
         self.look()
         loop = getattr(self.loop, "loop", self.loop)
-        try:
-            # CPython 3.11 may crash if it closes what runs: no call may come between.
-            if not loop.gi_running:
-                loop.close()
-        except AttributeError:  # it is over
-            pass
+        # CPython 3.11 may crash if it closes what runs: no call may come between.
+        if not self.ended and not loop.gi_running:
+            loop.close()
 
     def orphan(self, why: str) -> None:
         """Refuse for ever: values may be lost."""

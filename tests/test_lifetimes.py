@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import gc
+import itertools
 import sys
 import threading
 import weakref
@@ -18,6 +19,7 @@ import pytest
 from elsewhere import in_thread, run_script
 from invariants import check_all
 from producers import countdown, failing, logged
+from strikes import Strike, strike_at
 
 import pullit
 from pullit import WrongThreadError
@@ -204,6 +206,36 @@ def test_14_a_value_is_the_consumers_alone_once_the_next_is_asked_for(engine: En
     for _ in range(3):
         next(it, None)
     assert gone == [True, True]
+
+
+@pytest.mark.parametrize("n", [0, 2])
+def test_14_wherever_a_signal_strikes_a_dropped_pull_is_stopped(
+    n: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the latest when its thread next calls pullit; but for the entry of __del__ and drop."""
+    monkeypatch.setattr(sys, "unraisablehook", lambda args: None)
+    for k in itertools.count(1):
+        log: list[object] = []
+        struck: list[tuple[str, str]] = []
+        it = pullit.iterate(logged(countdown, log), read_ahead=n)
+        next(it)
+        try:
+            sys.setprofile(strike_at(k, struck))
+            try:
+                del it
+            finally:
+                sys.setprofile(None)
+        except Strike:
+            pass
+        assert list(pullit.iterate(countdown)) == [3, 2, 1]
+        if struck and struck[0][0] in ("__del__", "drop"):
+            for p in list(live.values()):
+                p.stop()
+        assert log[-1] == "end", (k, struck)
+        assert not live
+        if not struck:
+            break
+    assert k > 8
 
 
 def test_14_values_that_ran_ahead_are_let_go_with_close(engine: Engine) -> None:
