@@ -1035,6 +1035,27 @@ def test_one_that_is_replaced_may_be_closed_or_fail() -> None:
     assert served()
 
 
+@apart
+def test_15_one_that_is_replaced_is_sqlalchemys_too() -> None:
+    """Where its consumer is: what await_only looks for is on the new one as well."""
+    seen: list[object] = []
+
+    def seq(yield_: Callable[[int], Any]) -> None:
+        me = greenlet.getcurrent()
+        seen.append(getattr(me, PROVIDER, False))
+        seen.append(me.parent is consumer)
+        yield_(1)
+
+    def consume() -> None:
+        park(2)
+        list(iterate(seq))
+
+    consumer = greenlet.greenlet(lambda: in_sort_keys(40, consume))
+    setattr(consumer, PROVIDER, True)
+    consumer.switch()
+    assert seen == [True, True]
+
+
 # Signals, exit.
 
 

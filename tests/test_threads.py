@@ -187,9 +187,11 @@ def test_21_what_an_interrupted_producer_raises_goes_to_the_threads_hook(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """There is nobody else who waits for it; PullExit is no error."""
-    told: list[tuple[object, object]] = []
+    told: list[tuple[object, ...]] = []
     monkeypatch.setattr(
-        threading, "excepthook", lambda args: told.append((args.exc_value, args.thread))
+        threading,
+        "excepthook",
+        lambda args: told.append((args.exc_type, args.exc_value, args.exc_traceback, args.thread)),
     )
 
     def interrupt(*_: object) -> None:
@@ -224,7 +226,7 @@ def test_21_what_an_interrupted_producer_raises_goes_to_the_threads_hook(
             threads[0].join()
     finally:
         signal.signal(signal.SIGUSR1, before)
-    assert told == [(error, threads[0])]
+    assert told == [(KeyError, error, error.__traceback__, threads[0])]
 
 
 @pytest.mark.parametrize("how", [list, lambda it: it.close(), lambda it: it.send(True)])
