@@ -1047,9 +1047,9 @@ def test_15_one_that_is_replaced_is_sqlalchemys_too() -> None:
         yield_(1)
 
     def consume() -> None:
-        park(2)
         list(iterate(seq))
 
+    park(2)
     consumer = greenlet.greenlet(lambda: in_sort_keys(40, consume))
     setattr(consumer, PROVIDER, True)
     consumer.switch()
