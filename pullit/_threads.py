@@ -52,19 +52,17 @@ class greenlet:  # noqa: N801  the engine's interface has the greenlet module's 
     def switch(self, value: Any = ()) -> Any:
         """Run this coroutine, and wait until another switches back with a value.
 
-        An exception that interrupts the waiting (Ctrl-C) gives this thread a fresh
-        identity, lest a late answer be taken for that of a later switch.
+        Meanwhile this thread has no identity: what a collection runs in it, or what goes
+        on after an exception (Ctrl-C), gets a fresh one, and no answer that is not its own.
         """
         me = getcurrent()
+        del running.current
         me.waits = True
-        try:
-            self.wake(value)  # which may wait, too, for a thread to start
-            me.lock.acquire()
-        except BaseException:
-            del running.current
-            raise
+        self.wake(value)  # which may wait, too, for a thread to start
+        me.lock.acquire()
         value, ended = me.message
         del me.message
+        running.current = me
         if ended:
             ended.join()  # it has nothing left to do: no thread outlives its pull
         return value

@@ -278,6 +278,25 @@ def test_21_an_answer_that_comes_too_late_is_not_taken_for_a_later_one() -> None
     assert list(pullit.iterate(countdown, engine="thread")) == [3, 2, 1]
 
 
+def test_21_a_pull_amid_the_switch_of_another_does_not_take_its_answer() -> None:
+    """As when a collection finds one there: the other's producer has answered already."""
+    me = getcurrent()
+    got: list[int] = []
+
+    def profile(frame: Any, event: str, arg: Any) -> None:
+        if event == "c_return" and arg.__name__ == "release":
+            sys.setprofile(None)
+            while not hasattr(me, "message"):
+                time.sleep(0)  # let the producer answer
+            got.extend(pullit.iterate(countdown, engine="thread"))
+
+    it = pullit.iterate(countdown, engine="thread")
+    assert next(it) == 3
+    sys.setprofile(profile)
+    assert list(it) == [2, 1]
+    assert got == [3, 2, 1]
+
+
 def test_21_a_second_signal_while_the_first_is_handled_does_no_harm() -> None:
     """The pull is over, though it could not yet be seen to."""
 
@@ -330,9 +349,10 @@ def test_21_a_thread_that_nobody_waits_for_any_more_runs_nothing(
 def test_21_a_value_that_comes_with_the_signal_is_not_taken_for_a_later_one(first: bool) -> None:
     """It was sent to who waited in that next, be it the first, and now nobody does."""
     answers: list[object] = []
+    me = getcurrent()
 
     def interrupt(*_: object) -> None:
-        while not hasattr(getcurrent(), "message"):  # the value
+        while not hasattr(me, "message"):  # the value
             time.sleep(0)
         raise KeyboardInterrupt
 
