@@ -276,7 +276,6 @@ class Puller(State):
             throw = partial(self.root.throw, self.exit("its consumer was interrupted"))
             self.producer = SimpleNamespace(switch=throw)
         try:
-            self.renew()  # the old loop is what calls us
             self.stop()
         except BaseException as e:
             chain(e, error)

@@ -566,6 +566,14 @@ def test_10_threads_may_take_turns_with_the_thread_engine() -> None:
     assert got == [3, 2, 1]
 
 
+def test_10_threads_may_take_turns_at_send_too() -> None:
+    """Whoever has sent, another may ask."""
+    it = pullit.iterate(countdown, engine="thread")
+    assert next(it) == 3
+    assert error_in_thread(lambda: it.send(True)) is None
+    assert list(it) == [1]
+
+
 # 11: the wrong thread.
 
 

@@ -92,6 +92,18 @@ def test_18_stop_raises_it_too() -> None:
         it.close()
 
 
+def test_18_an_error_of_seq_has_it_among_its_contexts() -> None:
+    """Neither of the two is lost."""
+
+    def producer(yield_: Callable[[int], Any]) -> None:
+        calls_back_elsewhere(yield_, [])
+        raise KeyError("boom")
+
+    with pytest.raises(KeyError) as caught:
+        list(pullit.iterate(producer))
+    assert isinstance(caught.value.__context__, WrongThreadError)
+
+
 def test_18_with_the_thread_engine_it_works() -> None:
     """The call is served like any other."""
     log: list[object] = []
