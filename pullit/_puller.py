@@ -267,12 +267,9 @@ class Puller(State):
                 self.order = self.say_stop
                 parked.wake(())
             return
-        if self.root.dead:
-            self.producer = self.root
-        elif waited and self.gp is not None and self.f is None:
+        if waited and self.gp is not None and self.f is None and not self.root.dead:
             # seq waits in a switch that is not ours, and is not to yield again.
             self.done = True
-            self.__iter__ = over
             throw = partial(self.root.throw, self.exit("its consumer was interrupted"))
             self.producer = SimpleNamespace(switch=throw)
         try:
@@ -355,9 +352,6 @@ class Serial:
             return self.p.refuse()
         try:
             return next(self.loop)
-        except BaseException as e:
-            trim(e)  # so that we add no frame
-            raise
         finally:
             self.p.lock.release()
 

@@ -398,7 +398,7 @@ def test_07_during_cleanup_next_ends_and_stop_does_nothing(engine: Engine) -> No
 
     def iterated(yield_: Callable[[int], Any]) -> None:
         yield_(1)
-        it.close()
+        log.append(it.close())
         log.append(list(it))
 
     next_, stop = pullit.pull(pulled, engine=engine)
@@ -407,7 +407,7 @@ def test_07_during_cleanup_next_ends_and_stop_does_nothing(engine: Engine) -> No
     it = pullit.iterate(iterated, engine=engine)
     next(it)
     it.close()
-    assert log == [(None, False), []]
+    assert log == [(None, False), None, []]
 
 
 # 8: a kept yield_.
