@@ -386,6 +386,32 @@ def test_21_a_value_that_comes_with_the_signal_is_not_taken_for_a_later_one(firs
     assert (list(it), answers) == ([], [False])
 
 
+def test_21_a_producer_that_has_yet_to_yield_can_go_on_with_pulls_of_its_own() -> None:
+    """It was sent no answer, for it to take for one of theirs."""
+    got: list[list[int]] = []
+    go_on = threading.Event()
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    def producer(yield_: Callable[[int], Any]) -> None:
+        threads.append(threading.current_thread())
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+        go_on.wait()
+        got.append(list(pullit.iterate(countdown, engine="thread")))
+
+    threads: list[threading.Thread] = []
+    previous = signal.signal(signal.SIGUSR1, interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            next(pullit.iterate(producer, engine="thread"))
+    finally:
+        signal.signal(signal.SIGUSR1, previous)
+    go_on.set()
+    threads[0].join()
+    assert got == [[3, 2, 1]]
+
+
 def test_a_storm_of_signals_leaves_each_pull_usable_or_finished() -> None:
     """Wherever an exception strikes: no hang, no PullExit at the consumer.
 
