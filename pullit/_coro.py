@@ -16,13 +16,13 @@ import sys
 from _weakref import getweakrefcount, ref
 from collections.abc import Callable
 from contextvars import copy_context
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 
 import greenlet
 
 from pullit._errors import PullError
-from pullit._threads import local
+from pullit._threads import Own, local
 
 # What a switch of ours brings, ...
 SWITCHED = object()
@@ -115,14 +115,11 @@ at_thread_end: list[Callable[[Free], object]] = []
 class Threads(local):
     """What each thread has for itself."""
 
-    @cached_property
-    def free(self) -> Free:
-        # A collection amid this may run code that asks for it, too.
-        end: ThreadEnd = self.__dict__.setdefault("end", ThreadEnd(Free()))
-        return end.free
+    end = Own(lambda: ThreadEnd(Free()))
+    free = Own(lambda: threads.end.free)
 
 
-threads = Threads()
+threads: Threads = Threads()
 
 
 def newcoro(f: Callable[[Any], object], arg: Any = None, engine: Any = greenlet) -> Coro:
@@ -198,7 +195,7 @@ def corostart(work: Work, *_: object) -> object:
     """
     c = work.coro()
     if c is None or c.f is None:  # a signal's exception struck who started this thread
-        return SWITCHED
+        return None
     f: Any
     free = c.free if work.depth < SHALLOW else None  # None: it is not to be parked
     got = SWITCHED

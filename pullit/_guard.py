@@ -9,13 +9,12 @@ one. A plain producer pays only when its consumer changes.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
 from typing import Any, TypeAlias
 
 from greenlet import getcurrent
 
 from pullit._errors import PullError
-from pullit._threads import local
+from pullit._threads import Own, local
 
 
 class Guard:
@@ -37,10 +36,7 @@ class Guard:
 class Guards(local):
     """The guards of a thread, oldest first."""
 
-    @cached_property
-    def stack(self) -> list[Guard]:
-        # A collection amid this may run code that asks for it, too.
-        return self.__dict__.setdefault("stack", [])  # type: ignore[no-any-return]
+    stack = Own[list[Guard]](list)
 
 
 class OrderError(PullError):

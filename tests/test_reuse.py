@@ -14,6 +14,7 @@ import gc
 import itertools
 import json
 import sys
+import threading
 import weakref
 from collections.abc import Callable, Iterator
 from types import FrameType
@@ -27,7 +28,7 @@ from strikes import Strike, strike_at
 
 import pullit
 from pullit import PullError, PullIterator, Seq, from_callback, generator, iterate, iterate2
-from pullit._coro import OVERLAP, PARKED, PROVIDER, coroswitch, newcoro, threads
+from pullit._coro import OVERLAP, PARKED, PROVIDER, Free, coroswitch, newcoro, threads
 
 P = ParamSpec("P")
 
@@ -1054,6 +1055,25 @@ def test_15_one_that_is_replaced_is_sqlalchemys_too() -> None:
     setattr(consumer, PROVIDER, True)
     consumer.switch()
     assert seen == [True, True]
+
+
+@apart
+def test_what_a_thread_has_is_made_once_and_holds_up_nobody() -> None:
+    """A collection meanwhile may run a pull, here, or wait for one in another thread."""
+    made: list[object] = []
+
+    def meanwhile(frame: FrameType, event: str, arg: object) -> None:
+        if frame.f_code is Free.__init__.__code__:
+            sys.setprofile(None)
+            assert served()
+            made.append(threads.free)
+            thread = threading.Thread(target=lambda: made.append(served()), daemon=True)
+            thread.start()
+            thread.join(10)
+
+    sys.setprofile(meanwhile)
+    assert served()
+    assert made == [threads.free, True]
 
 
 # Signals, exit.
