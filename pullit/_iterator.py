@@ -60,7 +60,9 @@ class PullIterator(Handle, Base[T_co]):
         if self.p.state() == "unstarted":
             if value is not None:
                 raise TypeError(f"{self.p.name}: cannot send to {self!r}; call next first")
-            return next(self)
+            for first in self:  # not by next: see Puller.again
+                return first
+            raise StopIteration(self.p.result)
         return self.deliver("send", partial(self.p.say, value))
 
     @overload
@@ -93,7 +95,7 @@ class PullIterator(Handle, Base[T_co]):
             )
 
     def deliver(self, call: str, answer: Callable[[], Any]) -> T_co:
-        if self.p.done:
+        if self.p.ended:
             raise StopIteration
         self.p.check_thread(call)
         try:
@@ -130,8 +132,11 @@ class PullIterator(Handle, Base[T_co]):
         return frame
 
     def __del__(self) -> None:
-        if hasattr(self, "p"):
-            self.p.drop()
+        try:
+            drop = self.p.drop
+        except AttributeError:
+            return  # a half-built one has no p
+        drop()
 
 
 def instance(kind: Any, value: Any, tb: TracebackType | None) -> BaseException:

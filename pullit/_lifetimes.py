@@ -25,9 +25,11 @@ left: list[Puller] = []
 
 def drop(p: Puller) -> None:
     """Stop *p*, or leave it to its thread."""
-    if sys.is_finalizing():
-        return  # no other thread will run: to wait for one is to hang
+    if p.ended:
+        return
     try:
+        if sys.is_finalizing():
+            return  # no other thread will run: to wait for one is to hang
         if p.root is None:
             p.stop()
         elif p.root not in live or p.state() == "running":
@@ -39,7 +41,7 @@ def drop(p: Puller) -> None:
                 f" {thread_name(get_ident())}, but was started in {thread_name(p.thread)},"
                 " which stops it when it next calls pullit, or ends; close it there",
                 ResourceWarning,
-                stacklevel=4,
+                stacklevel=3,
             )
         else:
             p.stop()
@@ -63,20 +65,21 @@ def sweep() -> None:
     """Stop what was left to this thread."""
     for p in left[:]:  # to stop one may run anything, a sweep too
         if p in left and not p.is_elsewhere():
+            dropped = Dropped([p])
             left.remove(p)
-            Dropped(p)
+            del dropped
 
 
-class Dropped:
-    """Stops *p* when dropped, at once; so `sys.unraisablehook` gets the error."""
+class Dropped(list["Puller"]):
+    """Stops a pull when dropped; so `sys.unraisablehook` gets the error.
 
-    __slots__ = ("p",)
+    C makes it, and adds the pull, so that no signal's exception comes before.
+    """
 
-    def __init__(self, p: Puller) -> None:
-        self.p = p
+    __slots__ = ()
 
     def __del__(self) -> None:
-        drop(self.p)
+        drop(self[0])
 
 
 def stop_thread(free: Free) -> None:
@@ -84,7 +87,7 @@ def stop_thread(free: Free) -> None:
     for p in reversed(list(live.values())):
         # Elsewhere this is a forked child: see fork.
         if p.free is free and p.thread == get_ident():
-            Dropped(p)
+            Dropped([p])
             if p.ended:
                 p.orphan(
                     "the thread that it was started in has ended; use it there, or pass"
@@ -122,7 +125,7 @@ def stop_all() -> None:
     """Stop what is suspended, newest first: after exit, dropping it would hang."""
     for p in reversed(list(live.values())):
         if not p.is_elsewhere():
-            Dropped(p)
+            Dropped([p])
     threads.free.parked.clear()
 
 

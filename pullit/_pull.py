@@ -68,13 +68,17 @@ class Owner:
                 self.p.refuse()
             except StopIteration:  # done, but still cleaning up
                 pass
-        elif not self.p.done:
+        elif not self.p.ended:
             self.p.renew()
-        return self.p.done
+            return False
+        return True
 
     def __del__(self) -> None:
-        if hasattr(self, "p"):  # a half-built one has none
-            self.p.drop()
+        try:
+            drop = self.p.drop
+        except AttributeError:
+            return  # a half-built one has no p
+        drop()
 
 
 class Pull(Handle, NextStop[T_co]):

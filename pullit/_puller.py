@@ -26,8 +26,9 @@ class Puller(State):
 
     __slots__ = (
         "__next__",  # here, because from C a slot of a base costs more
+        "busy",
         "current",
-        "lock",
+        "inner",
         "loop",
         "order",
         "producer",
@@ -48,25 +49,24 @@ class Puller(State):
         # None, or YIELDED.
         self.yielder: Any = None
         self.order: Any = None  # what a yield_ resumed by send, throw or stop does
-        # Has threads take turns. deliver holds it around the loop, which takes it again.
-        self.lock = None if self.bound else threading.RLock()
-        self.loop: Any = ended
+        self.busy = False  # with a call that is not from C
+        self.loop: Any = ended  # what is asked: the inner one, or that with its turns
+        self.inner: Any = ended
         self.__iter__ = repeat(self).__next__
         self.__next__ = self.again
 
     def again(self) -> Any:
         """Ask a fresh loop: there was none, or an exception has ended it."""
         self.renew()
-        try:
-            return next(self.loop)
-        except BaseException as e:
-            if not self.ended and self.__next__ == self.loop.__next__:
-                self.interrupt(e, False)  # a value is lost to a signal's exception
-            raise
+        # Here and below not by next: after a call, a signal's exception takes the value.
+        for value in self.loop:
+            return value
+        raise StopIteration(self.result)
 
     def renew(self) -> None:
         """Make a fresh loop, for `again` to ask first."""
-        self.loop = Serial(self) if self.lock else self.run_loop()
+        self.inner = self.run_loop()
+        self.loop = self.inner if self.bound else Serial(self)
 
     def yield_(self, value: Any, /) -> Any:
         """What seq calls for each value, and waits in."""
@@ -138,15 +138,16 @@ class Puller(State):
                         trim(e)  # no frame of ours is to keep it
                         raise  # seq's own, from finish
                     # Before any call, in which a signal's handler could raise, or another
-                    # thread run.
+                    # thread run; or, in 3.11, a collection, where an object is made.
+                    self.done = True
                     caller = yielder = producer = None
-                    self.abandoned = self.lock is not None and self.gp is not None
+                    self.abandoned = not self.bound and self.gp is not None
                     if self.abandoned:
-                        # We do not wait (contract 21), nor will seq's end wake us.
-                        self.gp, self.done = None, True
+                        self.gp = None  # we do not wait (contract 21): its end is not to wake us
                     waited = self.yielder is not None and self.yielder is not YIELDED
                     self.yielder = None
                     self.__next__ = self.again
+                    self.order = self.say_stop  # in case a second exception comes first
                     self.interrupt(e, waited)
                     raise
                 yield value
@@ -219,11 +220,14 @@ class Puller(State):
         """Return what seq returned, or raise what it raised."""
         error = self.error
         self.returned = error is None and self.gp is None and not self.abandoned
+        stopped = self.done
         if isinstance(error, StopIteration):
             stop, error = error, RuntimeError(f"{self.name}: {self.label} raised StopIteration")
             error.__cause__ = error.__context__ = stop
         if error and self.done and self.is_exit(error):
             error = None
+        if self.abandoned:  # a second exception came before interrupt could do so
+            self.abandon()
         self.forget()
         coroleft(self)
         if self.foreign:
@@ -231,26 +235,27 @@ class Puller(State):
             error = chain(error, foreign) if error else foreign
         if error:
             raise_as_left(error)
-        if self.result is not None:
+        if not stopped and self.result is not None:
             self.__iter__ = partial(end_with, self.result)
         return self.result
 
     def forget(self) -> None:
         """Let go of seq, and of every cycle."""
         self.done = self.ended = True
-        self.loop = ended
+        self.loop = self.inner = ended
         self.__iter__ = self.__next__ = over
         live.pop(self.root, None)
         self.f = self.arg = self.error = self.gp = None
         self.root = self.producer = self.yielder = None
+        if not self.abandoned:  # else seq is to obey it
+            self.order = None
 
     def expect(self) -> None:
         """Have the next call on either side sweep, in its thread; it may be under way."""
         self.look()
-        loop = getattr(self.loop, "loop", self.loop)
         # CPython 3.11 may crash if it closes what runs: no call may come between.
-        if not self.ended and not loop.gi_running:
-            loop.close()
+        if not self.ended and not self.inner.gi_running:
+            self.inner.close()
 
     def orphan(self, why: str) -> None:
         """Refuse for ever: values may be lost."""
@@ -261,40 +266,50 @@ class Puller(State):
     def interrupt(self, error: BaseException, waited: bool) -> None:
         """End seq before *error*, thrown into the consumer, who *waited* or not, goes on."""
         if self.abandoned:
-            parked = self.producer
-            self.forget()
-            if parked.waits or not waited:  # seq has yielded, or was not yet resumed
-                self.order = self.say_stop
-                parked.wake(())
+            self.abandon()
             return
         if waited and self.gp is not None and self.f is None and not self.root.dead:
             # seq waits in a switch that is not ours, and is not to yield again.
-            self.done = True
             throw = partial(self.root.throw, self.exit("its consumer was interrupted"))
             self.producer = SimpleNamespace(switch=throw)
         try:
-            self.stop()
+            self.halt()
         except BaseException as e:
-            chain(e, error)
+            chain(trim(e), error)
             raise
 
-    def deliver(self, call: str, answer: Callable[[], Any], *default: Any) -> Any:
-        """Resume seq with an order; return the next value, or at the end the *default*."""
-        if self.lock and not self.lock.acquire(blocking=False):
+    def abandon(self) -> None:
+        """Let go of seq on the thread engine; it is to return, and nobody waits for it."""
+        if self.producer.waits:  # for an answer; else it is running
+            self.order = self.say_stop
+            self.producer.wake(())
+        self.forget()
+
+    def take_turn(self) -> bool:
+        """Become busy, unless it is so already."""
+        # One statement: no other thread runs amid it, and no signal's handler. After a
+        # lock's acquire or release one could, and keep the lock, or the value.
+        busy, self.busy = self.busy, True
+        return not busy
+
+    def deliver(self, call: str, answer: Callable[[], Any]) -> Any:
+        """Resume seq with an order; return the next value."""
+        if not self.take_turn():
             return self.refuse(call)
         try:
             if self.yielder is not None:
                 return self.refuse(call)
             if self.__next__ == self.again:
                 self.renew()
-            self.order = answer
-            return next(self.loop, *default)
+            self.order = self.order or answer  # to stop, if that is still to be done
+            for value in self.inner:
+                return value
+            self.__iter__ = over  # StopIteration brings a result once
+            raise StopIteration(self.result)
         finally:
-            self.order = None
-            if self.done:
-                self.__iter__ = over  # StopIteration brings a result once
-            if self.lock:
-                self.lock.release()
+            if self.order is answer:
+                self.order = None
+            self.busy = False
 
     def stop(self) -> Any:
         """Make seq return, and return what it did."""
@@ -302,23 +317,32 @@ class Puller(State):
             return None
         if left:
             sweep()
+        if self.__next__ == self.refuse or not self.take_turn():
+            return None if self.done else self.refuse("stop")
+        order = self.order
+        try:
+            self.check_thread("stop")
+            return self.halt()
+        except BaseException as e:
+            if isinstance(e, PullError):
+                self.order = order  # it was refused, and is as it was
+            trim(e)
+            raise
+        finally:
+            self.busy = False
+
+    def halt(self) -> Any:
+        """Do what stop does, for whose turn it is."""
         if self.f is not None:
             self.forget()  # seq was never called
-            return None
         while not self.ended:  # once, if no signal's exception comes before the order
-            if self.__next__ == self.refuse:
-                return None if self.done else self.refuse("stop")
-            self.check_thread("stop")
-            try:
-                self.deliver("stop", self.say_stop, None)
-            except BaseException as e:
-                trim(e)
-                raise
+            if self.__next__ == self.again:
+                self.renew()
+            self.order = self.say_stop
+            next(self.inner, None)
         return self.result
 
-    def drop(self) -> None:
-        if not self.ended:
-            drop(self)
+    drop = drop
 
     def say_stop(self) -> bool:
         """What stop has the pending `yield_` do."""
@@ -337,23 +361,23 @@ class Puller(State):
 class Serial:
     """A loop on the thread engine, for one thread at a time (contract 21)."""
 
-    __slots__ = ("loop", "p")
+    __slots__ = ("p",)
 
     def __init__(self, p: Puller) -> None:
         self.p = p
-        self.loop: Any = p.run_loop()
 
     def __iter__(self) -> Serial:
         return self
 
     def __next__(self) -> Any:
-        assert self.p.lock is not None
-        if not self.p.lock.acquire(blocking=False):
+        if not self.p.take_turn():
             return self.p.refuse()
         try:
-            return next(self.loop)
+            for value in self.p.inner:
+                return value
+            raise StopIteration(self.p.result)
         finally:
-            self.p.lock.release()
+            self.p.busy = False
 
 
 def end_with(result: object) -> NoReturn:

@@ -26,7 +26,7 @@ def check_all(pulls: Iterable[Puller | Direct]) -> None:
 def check(p: Puller) -> None:
     """Check one pull: first what holds always, then what its state asks for."""
     assert p.name.startswith("pullit.")
-    assert (p.lock is None) == (p.engine is greenlet)
+    assert p.bound == (p.engine is greenlet)
     assert p.done or not p.ended
     assert p.ended or not p.returned
     assert p.returned or p.result is None
@@ -57,7 +57,7 @@ def check_suspended(p: Puller) -> None:
     assert p.thread != 0
     assert p.done is p.abandoned is False
     assert p.yielder is p.order is None
-    assert p.lock is None or not p.lock._is_owned()  # type: ignore[attr-defined]
+    assert not p.busy
     check_loop(p)
     check_coro(p)
     assert not p.root.dead
@@ -89,8 +89,8 @@ def check_finished(p: Puller) -> None:
 def check_loop(p: Puller) -> None:
     """What asking for a value runs is the loop, or makes another if that has ended."""
     assert p.__iter__() is p
-    loop = getattr(p.loop, "loop", p.loop)
-    assert p.__next__ == (p.again if getattr(loop, "gi_frame", None) is None else p.loop.__next__)
+    begun = getattr(p.inner, "gi_frame", None)
+    assert p.__next__ == (p.loop.__next__ if begun else p.again)
 
 
 def check_coro(p: Puller) -> None:
