@@ -267,8 +267,7 @@ class Puller(State):
         """End seq before *error*, thrown into the consumer, who *waited* or not, goes on."""
         if self.abandoned:
             self.abandon()
-            return
-        if waited and self.gp is not None and self.f is None and not self.root.dead:
+        elif waited and self.gp is not None and self.f is None and not self.root.dead:
             # seq waits in a switch that is not ours, and is not to yield again.
             throw = partial(self.root.throw, self.exit("its consumer was interrupted"))
             self.producer = SimpleNamespace(switch=throw)

@@ -764,6 +764,36 @@ def test_16_throw_at_one_not_started_or_ended_raises_here(engine: Engine) -> Non
     assert log == []
 
 
+def test_16_throw_takes_a_traceback_too(engine: Engine) -> None:
+    """For a class as for an instance; the error's own begins with it."""
+
+    def origin() -> None:
+        raise OSError
+
+    with pytest.raises(OSError) as failed:  # noqa: PT011
+        origin()
+    for error in (KeyError, KeyError("thrown")):
+        it = pullit.iterate(countdown, engine=engine)
+        next(it)
+        with pytest.raises(KeyError) as caught:
+            it.throw(error, None, failed.value.__traceback__)
+        assert traceback.extract_tb(caught.value.__traceback__)[-1].name == "origin"
+
+
+def test_16_send_none_starts_it(engine: Engine) -> None:
+    """As next does; what ends at once brings its result."""
+    it = pullit.iterate(countdown, engine=engine)
+    assert it.send(None) == 3
+    it.close()
+    it = pullit.iterate(lambda yield_: "at once", engine=engine)
+    with pytest.raises(StopIteration) as caught:
+        it.send(None)
+    assert caught.value.value == "at once"
+    with pytest.raises(StopIteration) as caught:
+        next(it)
+    assert caught.value.value is None
+
+
 def test_16_send_to_one_not_started_is_a_type_error(engine: Engine) -> None:
     """As with a generator; it can still be started."""
     it = pullit.iterate(countdown, engine=engine)
