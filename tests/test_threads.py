@@ -19,7 +19,7 @@ from producers import countdown
 from strikes import Strike, strike_at
 
 import pullit
-from pullit import PullError, WrongThreadError
+from pullit import PullError, PullIterator, WrongThreadError
 from pullit._coro import coroswitch, newcoro
 from pullit._seq import find_engine
 from pullit._threads import getcurrent
@@ -307,6 +307,48 @@ def test_21_a_pull_amid_the_switch_of_another_does_not_take_its_answer() -> None
     sys.setprofile(profile)
     assert list(it) == [2, 1]
     assert got == [3, 2, 1]
+
+
+@pytest.mark.parametrize("n", [0, 3])
+def test_21_of_many_threads_each_value_goes_to_one(n: int) -> None:
+    """Whichever asks while another is served is refused, by next, send and pull's next."""
+
+    def consume(k: int) -> None:
+        while True:
+            try:
+                got.append(it.send(True) if k % 2 and not n and got else next(it))
+            except StopIteration:
+                break
+            except PullError:
+                pass
+        ok = True
+        while ok:
+            try:
+                value, ok = next_()
+            except PullError:
+                continue
+            if ok:
+                pulled.append(value)
+
+    def seq(yield_: Callable[[int], Any]) -> None:
+        for value in range(300):
+            yield_(value)
+
+    it: PullIterator[int] = pullit.iterate(seq, engine="thread", read_ahead=n)
+    next_, _ = pullit.pull(seq, engine="thread")
+    got: list[int] = []
+    pulled: list[Any] = []
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=consume, args=(k,)) for k in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert sorted(got) == sorted(pulled) == list(range(300))
 
 
 def test_21_a_second_signal_while_the_first_is_handled_does_no_harm() -> None:
