@@ -23,7 +23,7 @@ import psutil
 
 import pullit
 from pullit import PullError
-from pullit._coro import threads
+from pullit._coro import own
 from pullit._lifetimes import left, live
 from pullit._seq import Engine
 
@@ -63,7 +63,7 @@ class Held(NamedTuple):
 def held() -> Held:
     gc.collect()
     gc.collect()  # what the finalizers of the first have let go
-    threads.free.parked.clear()  # which may be any number of coroutines
+    own().free.parked.clear()  # which may be any number of coroutines
     trim(0)
     objects = gc.get_objects()
     greenlets = sum(isinstance(o, greenlet.greenlet) for o in objects)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, overload
 
 from greenlet import getcurrent
 
+from pullit._coro import own
 from pullit._errors import PullExit, causes, chain, raise_if
-from pullit._guard import Call, Exit, Guard, calls, guards, out_of_order
+from pullit._guard import Call, Exit, Guard, calls, out_of_order
 from pullit._lifetimes import live, look_again
 from pullit._seq import Seq, T, Yield, check_seq, seq_name
 from pullit._state import EXITS
@@ -116,17 +117,17 @@ class CallbackSeq:
         return f"pullit.{self.__qualname__}"
 
     def __call__(self, yield_: Callable[[Any], Any], /) -> object:
-        running = Running(self, yield_)
+        running, guards = Running(self, yield_), own().guards
         try:
             if not self.interleave:
-                guards.stack.append(running)
+                guards.append(running)
                 look_again(running.coroutine)
             return running.run()
         finally:
             # No call of ours, where a signal's handler could raise: a guard left here
             # would have older ones refused for ever.
-            if running in guards.stack:
-                guards.stack.remove(running)
+            if running in guards:
+                guards.remove(running)
             running.leave()
 
     def value(self, *args: Any, **kwargs: Any) -> Any:
@@ -210,11 +211,11 @@ class Running(Guard):
 
     def check_order(self) -> None:
         """Before native code goes on, stop what it has left suspended, and say so."""
-        stack = guards.stack
-        if self in stack and stack[-1] is not self:
-            later = stack[-1]
-            while stack[-1] is not self and stack[-1].coroutine in live:
-                live[stack[-1].coroutine].stop()
+        guards = own().guards
+        if self in guards and guards[-1] is not self:
+            later = guards[-1]
+            while guards[-1] is not self and guards[-1].coroutine in live:
+                live[guards[-1].coroutine].stop()
             raise out_of_order("pullit.from_callback", self, later)
 
     def run(self) -> object:

@@ -22,7 +22,7 @@ from typing import Any
 import greenlet
 
 from pullit._errors import PullError
-from pullit._threads import Own, local
+from pullit._threads import local
 
 # What a switch of ours brings, ...
 SWITCHED = object()
@@ -95,13 +95,14 @@ class Free:
             self.main = self.main.parent
 
 
-class ThreadEnd:
-    """What a thread alone has, and drops when it ends."""
+class Own:
+    """What a thread has for itself, and drops when it ends."""
 
-    __slots__ = ("free",)
+    __slots__ = ("free", "guards")
 
-    def __init__(self, free: Free) -> None:
-        self.free = free
+    def __init__(self) -> None:
+        self.free = Free()
+        self.guards: list[Any] = []  # see _guard
 
     def __del__(self) -> None:
         for do in at_thread_end or ():  # None when the interpreter ends
@@ -111,15 +112,20 @@ class ThreadEnd:
 
 at_thread_end: list[Callable[[Free], object]] = []
 
-
-class Threads(local):
-    """What each thread has for itself."""
-
-    end = Own(lambda: ThreadEnd(Free()))
-    free = Own(lambda: threads.end.free)
+threads = local()
 
 
-threads: Threads = Threads()
+def own() -> Own:
+    """Return the running thread's.
+
+    It is made without a lock, which a fork could copy. Meanwhile a collection may run
+    code that asks, too: one is made for both.
+    """
+    try:
+        mine: Own = threads.own
+    except AttributeError:
+        mine = threads.__dict__.setdefault("own", Own())
+    return mine
 
 
 def newcoro(f: Callable[[Any], object], arg: Any = None, engine: Any = greenlet) -> Coro:
@@ -134,7 +140,7 @@ def block(c: Coro) -> None:
 
     It runs in a copy of the caller's context, as an asyncio task does.
     """
-    c.free = threads.free if c.engine is greenlet else None
+    c.free = own().free if c.engine is greenlet else None
     if not (c.free and reuse(c, c.free)):
         c.gp = create(c)
 

@@ -13,8 +13,8 @@ from typing import Any, TypeAlias
 
 from greenlet import getcurrent
 
+from pullit._coro import own
 from pullit._errors import PullError
-from pullit._threads import Own, local
 
 
 class Guard:
@@ -33,12 +33,6 @@ class Guard:
             self.dropped.pop().drop()
 
 
-class Guards(local):
-    """The guards of a thread, oldest first."""
-
-    stack = Own[list[Guard]](list)
-
-
 class OrderError(PullError):
     """A PullError that tells drop what must end first: *later*."""
 
@@ -53,19 +47,18 @@ class OrderError(PullError):
 OrderError.__name__ = OrderError.__qualname__ = "PullError"
 OrderError.__module__ = "pullit"
 
-guards = Guards()
-
 
 def is_guarded(coroutine: Any) -> bool:
     """Tell whether *coroutine* runs an API."""
-    return any(guard.coroutine is coroutine for guard in guards.stack)
+    return any(guard.coroutine is coroutine for guard in own().guards)
 
 
 def check_order(name: str, coroutine: Any) -> None:
     """Refuse to resume *coroutine* if it is guarded and not the newest."""
-    for guard in guards.stack:
-        if guard.coroutine is coroutine is not guards.stack[-1].coroutine:
-            raise out_of_order(name, guard, guards.stack[-1])
+    guards = own().guards
+    for guard in guards:
+        if guard.coroutine is coroutine is not guards[-1].coroutine:
+            raise out_of_order(name, guard, guards[-1])
 
 
 def out_of_order(name: str, guard: Guard, later: Guard) -> OrderError:

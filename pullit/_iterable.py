@@ -197,8 +197,7 @@ class Direct(Source):
             self.end(e)
             raise
         if go_on:
-            self.renew()
-            return self.__next__()
+            return self.again()
         self.end(None)
         raise StopIteration
 

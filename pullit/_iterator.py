@@ -24,7 +24,7 @@ from pullit._seq import (
     find_engine,
     seq_name,
 )
-from pullit._state import Handle
+from pullit._state import Handle, Holder
 
 P = ParamSpec("P")
 
@@ -36,7 +36,7 @@ else:
     Base = chain
 
 
-class PullIterator(Handle, Base[T_co]):
+class PullIterator(Holder, Handle, Base[T_co]):
     """An iterator over what a push iterator yields, with a generator's methods.
 
     `iterate`, which says what it does, `iterate2` and `generator` make it.
@@ -60,7 +60,7 @@ class PullIterator(Handle, Base[T_co]):
         if self.p.state() == "unstarted":
             if value is not None:
                 raise TypeError(f"{self.p.name}: cannot send to {self!r}; call next first")
-            for first in self:  # not by next: see Puller.again
+            for first in self:  # not by next: see again
                 return first
             raise StopIteration(self.p.result)
         return self.deliver("send", partial(self.p.say, value))
@@ -130,13 +130,6 @@ class PullIterator(Handle, Base[T_co]):
         """The frame in which the producer is suspended, or None."""
         frame: FrameType | None = self.p.frame()
         return frame
-
-    def __del__(self) -> None:
-        try:
-            drop = self.p.drop
-        except AttributeError:
-            return  # a half-built one has no p
-        drop()
 
 
 def instance(kind: Any, value: Any, tb: TracebackType | None) -> BaseException:

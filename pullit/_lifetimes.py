@@ -8,7 +8,7 @@ import sys
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from pullit._coro import Free, at_thread_end, threads
+from pullit._coro import Free, at_thread_end, own
 from pullit._guard import OrderError
 from pullit._seq import thread_name
 from pullit._threads import get_ident
@@ -71,9 +71,9 @@ def sweep() -> None:
 
 
 class Dropped(list["Puller"]):
-    """Stops a pull when dropped; so `sys.unraisablehook` gets the error.
+    """Stops its pull when dropped; so `sys.unraisablehook` gets the error.
 
-    C makes it, and adds the pull, so that no signal's exception comes before.
+    A list, as C makes those: no signal's exception comes before.
     """
 
     __slots__ = ()
@@ -126,7 +126,7 @@ def stop_all() -> None:
     for p in reversed(list(live.values())):
         if not p.is_elsewhere():
             Dropped([p])
-    threads.free.parked.clear()
+    own().free.parked.clear()
 
 
 atexit.register(stop_all)

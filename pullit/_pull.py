@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeAlias
 from pullit._iterable import Direct, IterableSeq, direct
 from pullit._puller import Puller
 from pullit._seq import Engine, K, K_co, Seq, Seq2, T, T_co, V, V_co
-from pullit._state import Handle
+from pullit._state import Handle, Holder
 
 if TYPE_CHECKING:
     Next: TypeAlias = Callable[[], tuple[T_co, Literal[True]] | tuple[None, Literal[False]]]
@@ -29,7 +29,7 @@ else:
     NextStop = NextStop2 = namedtuple("NextStop", ["next", "stop"])
 
 
-class Owner:
+class Owner(Holder):
     """What the user's next and stop both hold: dropped with them, it stops seq.
 
     So nothing on the producer's side may refer to it.
@@ -72,13 +72,6 @@ class Owner:
             self.p.renew()
             return False
         return True
-
-    def __del__(self) -> None:
-        try:
-            drop = self.p.drop
-        except AttributeError:
-            return  # a half-built one has no p
-        drop()
 
 
 class Pull(Handle, NextStop[T_co]):

@@ -10,9 +10,9 @@ from itertools import repeat
 from types import SimpleNamespace
 from typing import Any, NoReturn
 
-from pullit._coro import UNFIT, adopt, block, coroleft, create, forward
+from pullit._coro import UNFIT, adopt, block, coroleft, create, forward, own
 from pullit._errors import PullError, WrongThreadError, chain, raise_as_left, trim
-from pullit._guard import calls, check_order, guards, is_guarded, note_sent, note_told
+from pullit._guard import calls, check_order, is_guarded, note_sent, note_told
 from pullit._lifetimes import drop, left, live, sweep
 from pullit._state import State, ended, over
 from pullit._threads import get_ident
@@ -49,22 +49,14 @@ class Puller(State):
         # None, or YIELDED.
         self.yielder: Any = None
         self.order: Any = None  # what a yield_ resumed by send, throw or stop does
-        self.busy = False  # with a call that is not from C
-        self.loop: Any = ended  # what is asked: the inner one, or that with its turns
+        self.busy = False  # with what is not asked from C: one at a time
+        self.loop: Any = ended  # what is asked: the inner one, or a Serial
         self.inner: Any = ended
         self.__iter__ = repeat(self).__next__
         self.__next__ = self.again
 
-    def again(self) -> Any:
-        """Ask a fresh loop: there was none, or an exception has ended it."""
-        self.renew()
-        # Here and below not by next: after a call, a signal's exception takes the value.
-        for value in self.loop:
-            return value
-        raise StopIteration(self.result)
-
     def renew(self) -> None:
-        """Make a fresh loop, for `again` to ask first."""
+        """Make a fresh loop."""
         self.inner = self.run_loop()
         self.loop = self.inner if self.bound else Serial(self)
 
@@ -137,17 +129,15 @@ class Puller(State):
                     if self.ended:
                         trim(e)  # no frame of ours is to keep it
                         raise  # seq's own, from finish
-                    # Before any call, in which a signal's handler could raise, or another
-                    # thread run; or, in 3.11, a collection, where an object is made.
+                    # Before any call or new object, where a signal's handler could raise, or
+                    # another thread or, in 3.11, a collection run.
                     self.done = True
                     caller = yielder = producer = None
-                    self.abandoned = not self.bound and self.gp is not None
-                    if self.abandoned:
-                        self.gp = None  # we do not wait (contract 21): its end is not to wake us
                     waited = self.yielder is not None and self.yielder is not YIELDED
-                    self.yielder = None
+                    self.yielder, self.abandoned = None, not self.bound and self.gp is not None
+                    if self.abandoned:
+                        self.gp = None  # we do not wait (contract 21)
                     self.__next__ = self.again
-                    self.order = self.say_stop  # in case a second exception comes first
                     self.interrupt(e, waited)
                     raise
                 yield value
@@ -171,7 +161,7 @@ class Puller(State):
         guarded = False
         if left:
             sweep()
-        if guards.stack:
+        if own().guards:
             check_order(self.name, self.producer)
             guarded = is_guarded(self.producer)
         me = self.current()
@@ -220,14 +210,11 @@ class Puller(State):
         """Return what seq returned, or raise what it raised."""
         error = self.error
         self.returned = error is None and self.gp is None and not self.abandoned
-        stopped = self.done
         if isinstance(error, StopIteration):
             stop, error = error, RuntimeError(f"{self.name}: {self.label} raised StopIteration")
             error.__cause__ = error.__context__ = stop
         if error and self.done and self.is_exit(error):
             error = None
-        if self.abandoned:  # a second exception came before interrupt could do so
-            self.abandon()
         self.forget()
         coroleft(self)
         if self.foreign:
@@ -235,20 +222,21 @@ class Puller(State):
             error = chain(error, foreign) if error else foreign
         if error:
             raise_as_left(error)
-        if not stopped and self.result is not None:
+        if self.result is not None:
             self.__iter__ = partial(end_with, self.result)
         return self.result
 
     def forget(self) -> None:
         """Let go of seq, and of every cycle."""
+        if self.abandoned and self.producer.waits:  # else it is running
+            self.order = self.say_stop
+            self.producer.wake(())
         self.done = self.ended = True
         self.loop = self.inner = ended
         self.__iter__ = self.__next__ = over
         live.pop(self.root, None)
         self.f = self.arg = self.error = self.gp = None
         self.root = self.producer = self.yielder = None
-        if not self.abandoned:  # else seq is to obey it
-            self.order = None
 
     def expect(self) -> None:
         """Have the next call on either side sweep, in its thread; it may be under way."""
@@ -266,7 +254,7 @@ class Puller(State):
     def interrupt(self, error: BaseException, waited: bool) -> None:
         """End seq before *error*, thrown into the consumer, who *waited* or not, goes on."""
         if self.abandoned:
-            self.abandon()
+            self.forget()
         elif waited and self.gp is not None and self.f is None and not self.root.dead:
             # seq waits in a switch that is not ours, and is not to yield again.
             throw = partial(self.root.throw, self.exit("its consumer was interrupted"))
@@ -277,38 +265,37 @@ class Puller(State):
             chain(trim(e), error)
             raise
 
-    def abandon(self) -> None:
-        """Let go of seq on the thread engine; it is to return, and nobody waits for it."""
-        if self.producer.waits:  # for an answer; else it is running
-            self.order = self.say_stop
-            self.producer.wake(())
-        self.forget()
-
-    def take_turn(self) -> bool:
-        """Become busy, unless it is so already."""
-        # One statement: no other thread runs amid it, and no signal's handler. After a
-        # lock's acquire or release one could, and keep the lock, or the value.
+    def is_busy(self) -> bool:
+        """Tell whether a value is being made; if not, it is the caller's turn."""
+        if self.__next__ == self.refuse:
+            return True
+        # Nothing runs amid this: no signal's handler, no thread. It would after a lock's call.
         busy, self.busy = self.busy, True
-        return not busy
+        return busy
 
     def deliver(self, call: str, answer: Callable[[], Any]) -> Any:
         """Resume seq with an order; return the next value."""
-        if not self.take_turn():
+        if self.is_busy():
             return self.refuse(call)
         try:
-            if self.yielder is not None:
-                return self.refuse(call)
-            if self.__next__ == self.again:
-                self.renew()
-            self.order = self.order or answer  # to stop, if that is still to be done
+            return self.resume(answer)
+        finally:
+            self.busy = False
+
+    def resume(self, answer: Callable[[], Any], stops: bool = False) -> Any:
+        """Do so, or stop, in whose turn it is."""
+        if self.__next__ == self.again:
+            self.renew()
+        self.order = answer
+        try:
             for value in self.inner:
                 return value
-            self.__iter__ = over  # StopIteration brings a result once
-            raise StopIteration(self.result)
         finally:
             if self.order is answer:
                 self.order = None
-            self.busy = False
+        self.__iter__ = over  # StopIteration brings a result once
+        if not stops:
+            raise StopIteration(self.result)
 
     def stop(self) -> Any:
         """Make seq return, and return what it did."""
@@ -316,29 +303,23 @@ class Puller(State):
             return None
         if left:
             sweep()
-        if self.__next__ == self.refuse or not self.take_turn():
+        if self.is_busy():
             return None if self.done else self.refuse("stop")
-        order = self.order
         try:
             self.check_thread("stop")
             return self.halt()
         except BaseException as e:
-            if isinstance(e, PullError):
-                self.order = order  # it was refused, and is as it was
             trim(e)
             raise
         finally:
             self.busy = False
 
     def halt(self) -> Any:
-        """Do what stop does, for whose turn it is."""
+        """Stop, in whose turn it is."""
         if self.f is not None:
             self.forget()  # seq was never called
         while not self.ended:  # once, if no signal's exception comes before the order
-            if self.__next__ == self.again:
-                self.renew()
-            self.order = self.say_stop
-            next(self.inner, None)
+            self.resume(self.say_stop, stops=True)
         return self.result
 
     drop = drop
@@ -369,7 +350,7 @@ class Serial:
         return self
 
     def __next__(self) -> Any:
-        if not self.p.take_turn():
+        if self.p.is_busy():
             return self.p.refuse()
         try:
             for value in self.p.inner:

@@ -10,7 +10,7 @@ import _thread
 import threading
 from collections.abc import Callable
 from types import BuiltinFunctionType
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any
 
 # What greenlets cannot leave, even where gevent has put greenlets in threads' place.
 if TYPE_CHECKING:
@@ -25,26 +25,6 @@ else:
         original = _imp.create_builtin(_thread.__spec__)
         _imp.exec_builtin(original)
     RLock, get_ident, local = original.RLock, original.get_ident, original._local
-
-T = TypeVar("T")
-
-
-class Own(Generic[T]):
-    """An attribute of a `local`, which each thread makes when it first asks.
-
-    Not `functools.cached_property`: 3.11's holds a lock, which a fork may copy.
-    """
-
-    def __init__(self, make: Callable[[], T]) -> None:
-        self.make = make
-
-    def __set_name__(self, owner: object, name: str) -> None:
-        self.name = name
-
-    def __get__(self, thread: Any, owner: object) -> T:
-        # A collection meanwhile may run code that asks, too: one is made for both.
-        made: T = thread.__dict__.setdefault(self.name, self.make())
-        return made
 
 
 running = threading.local()

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 import greenlet
 
 from pullit._ahead import Ahead
-from pullit._coro import PARKED, SHALLOW, none, threads
-from pullit._guard import calls, guards
+from pullit._coro import PARKED, SHALLOW, none, own
+from pullit._guard import calls
 from pullit._iterable import Direct
 from pullit._lifetimes import left, live
 from pullit._puller import Puller
@@ -107,14 +107,14 @@ def check_registries() -> None:
     assert all(p.root in live for p in left)
     for coroutine in calls:
         assert not coroutine.dead
-    for guard in guards.stack:
+    for guard in own().guards:
         assert not guard.coroutine.dead
     check_free()
 
 
 def check_free() -> None:
     """The parked coroutines of this thread hold nothing, and nobody is kept for them."""
-    free = threads.free
+    free = own().free
     assert free.end.dead
     assert free.main.parent is None
     assert free.end.parent is free.main

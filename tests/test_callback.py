@@ -18,7 +18,8 @@ from producers import api
 
 import pullit
 from pullit import PullError, PullExit, PullIterator, Seq, from_callback, iterate
-from pullit._guard import calls, guards
+from pullit._coro import own
+from pullit._guard import calls
 from pullit._seq import Engine
 
 Log = list[object]
@@ -28,7 +29,7 @@ Log = list[object]
 def nothing_left_guarded() -> Any:
     """Fail the test that leaves a guard or a waiting call behind."""
     yield
-    assert guards.stack == []
+    assert own().guards == []
     assert calls == {}
 
 

@@ -14,8 +14,8 @@ PACKAGE = Path(pullit.__file__).parent
 ORDER = [
     "_errors",
     "_threads",
-    "_guard",
     "_coro",
+    "_guard",
     "_seq",
     "_lifetimes",
     "_state",

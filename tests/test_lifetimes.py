@@ -23,7 +23,7 @@ from strikes import Strike, strike_at
 
 import pullit
 from pullit import WrongThreadError
-from pullit._coro import newcoro, threads
+from pullit._coro import newcoro, own
 from pullit._lifetimes import left, live
 from pullit._pull import Owner
 from pullit._seq import Engine, find_engine
@@ -48,7 +48,7 @@ def test_nothing_of_a_pull_has_a_dict(engine: Engine) -> None:
         }
 
     every = ["Ahead", "Coro", "Owner", "Pull", "Pull2", "PullIterator", "Puller", "Work"]
-    every += ["Free", "ThreadEnd"] if engine == "greenlet" else ["Serial", "greenlet"]
+    every += ["Free", "Own"] if engine == "greenlet" else ["Serial", "greenlet"]
     found = in_thread(have_one)
     assert {name: found[name] for name in every} == dict.fromkeys(every, False)
 
@@ -729,9 +729,9 @@ def test_14_a_thread_that_ends_frees_its_parked_coroutines() -> None:
             next(it)
         for it in its:
             it.close()
-        assert len(threads.free.parked) == 5
+        assert len(own().free.parked) == 5
         check_all([it.p for it in its])
-        return weakref.ref(threads.free.parked[-1][0])
+        return weakref.ref(own().free.parked[-1][0])
 
     before = count_greenlets()
     assert in_thread(run)() is None

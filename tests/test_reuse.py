@@ -28,7 +28,7 @@ from strikes import Strike, strike_at
 
 import pullit
 from pullit import PullError, PullIterator, Seq, from_callback, generator, iterate, iterate2
-from pullit._coro import OVERLAP, PARKED, PROVIDER, Free, coroswitch, newcoro, threads
+from pullit._coro import OVERLAP, PARKED, PROVIDER, Own, coroswitch, newcoro, own
 
 P = ParamSpec("P")
 
@@ -70,7 +70,7 @@ def lowest() -> FrameType:
 
 def parked() -> list[FrameType]:
     """Return those of this thread's parked coroutines."""
-    return [g.gr_frame for g, _ in threads.free.parked]
+    return [g.gr_frame for g, _ in own().free.parked]
 
 
 def spot(seen: list[FrameType]) -> Seq[int]:
@@ -350,7 +350,7 @@ def test_the_first_pull_of_a_thread_may_be_in_any_greenlet() -> None:
     def first() -> tuple[list[int], bool]:
         main = greenlet.getcurrent()
         inner = greenlet.greenlet(lambda: list(pullit.iterate(countdown)))
-        return greenlet.greenlet(inner.switch).switch(), threads.free.main is main
+        return greenlet.greenlet(inner.switch).switch(), own().free.main is main
 
     assert in_thread(first) == ([3, 2, 1], True)
 
@@ -906,7 +906,7 @@ def test_a_reused_coroutine_has_nearly_all_the_room(
     raw = greenlet.greenlet(room).switch()
     fresh = room_in_a_pull()
     assert raw - 10 <= fresh <= raw
-    threads.free.parked.clear()
+    own().free.parked.clear()
     place(depth, where)
     for _ in range(3):
         assert room_in_a_pull() >= fresh - 100
@@ -1063,17 +1063,17 @@ def test_what_a_thread_has_is_made_once_and_holds_up_nobody() -> None:
     made: list[object] = []
 
     def meanwhile(frame: FrameType, event: str, arg: object) -> None:
-        if frame.f_code is Free.__init__.__code__:
+        if frame.f_code is Own.__init__.__code__:
             sys.setprofile(None)
             assert served()
-            made.append(threads.free)
+            made.append(own().free)
             thread = threading.Thread(target=lambda: made.append(served()), daemon=True)
             thread.start()
             thread.join(10)
 
     sys.setprofile(meanwhile)
     assert served()
-    assert made == [threads.free, True]
+    assert made == [own().free, True]
 
 
 # Signals, exit.

@@ -9,7 +9,8 @@ import subprocess
 import sys
 from collections.abc import Callable
 
-from pullit._guard import calls, guards
+from pullit._coro import own
+from pullit._guard import calls
 from pullit._lifetimes import live
 
 
@@ -35,7 +36,7 @@ def main(module: str, name: str, *args: str) -> None:
     """What the other interpreter runs."""
     if not getattr(importlib.import_module(module), name)(*args):
         gc.collect()
-        assert (live, guards.stack, calls) == ({}, [], {})
+        assert (live, own().guards, calls) == ({}, [], {})
 
 
 if __name__ == "__main__":
