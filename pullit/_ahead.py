@@ -8,7 +8,7 @@ from itertools import chain, cycle, repeat
 from typing import Any, NoReturn
 
 from pullit._errors import PullExit
-from pullit._puller import Puller, end_with
+from pullit._puller import Puller, Serial, end_with
 from pullit._threads import RLock, get_ident
 
 
@@ -112,7 +112,17 @@ class Ahead(Puller):
     def batches(self) -> Iterator[Any]:
         """Return the iterators that give the values, one after another."""
         switches = chain.from_iterable(repeat(self))
-        return cycle((map(refill, repeat(switches), repeat(self.batch)), self.batch))
+        parts = cycle((map(refill, repeat(switches), repeat(self.batch)), self.batch))
+        if self.bound:
+            return parts
+        # No thread is to come between a switch and the first of its values.
+        turns = Batch()
+        turns.__iter__ = partial(self.begin, Serial(self, chain.from_iterable(parts)))
+        return repeat(turns)
+
+    def begin(self, turns: Serial) -> Serial:
+        self.__iter__()  # which raises StopIteration at the end
+        return turns
 
 
 def refill(switches: Iterator[object], batch: Batch) -> NoReturn:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from functools import partial
 from itertools import repeat
 from types import SimpleNamespace
@@ -58,7 +58,8 @@ class Puller(State):
     def renew(self) -> None:
         """Make a fresh loop."""
         self.inner = self.run_loop()
-        self.loop = self.inner if self.bound else Serial(self)
+        # On threads, what reads ahead takes turns around each value.
+        self.loop = self.inner if self.bound or self.ahead else Serial(self, self.inner)
 
     def yield_(self, value: Any, /) -> Any:
         """What seq calls for each value, and waits in."""
@@ -339,12 +340,13 @@ class Puller(State):
 
 
 class Serial:
-    """A loop on the thread engine, for one thread at a time (contract 21)."""
+    """The values of a pull on the thread engine, for one thread at a time (contract 21)."""
 
-    __slots__ = ("p",)
+    __slots__ = ("p", "values")
 
-    def __init__(self, p: Puller) -> None:
+    def __init__(self, p: Puller, values: Iterator[Any]) -> None:
         self.p = p
+        self.values = values
 
     def __iter__(self) -> Serial:
         return self
@@ -353,7 +355,7 @@ class Serial:
         if self.p.is_busy():
             return self.p.refuse()
         try:
-            for value in self.p.inner:
+            for value in self.values:
                 return value
             raise StopIteration(self.p.result)
         finally:

@@ -59,7 +59,7 @@ class Source:
 
     def refuse(self, call: str = "next") -> Any:
         """What a call runs while a value is being made (contracts 7, 21)."""
-        if self.done:
+        if self.done and not self.ended:
             raise StopIteration
         self.check_thread(call)
         raise PullError(

@@ -17,6 +17,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import islice
+from types import FrameType
 from typing import Any
 
 import greenlet
@@ -1360,6 +1361,24 @@ def test_21_a_call_while_another_runs_is_refused_and_harmless() -> None:
     first.join()
     assert got == [0]
     assert list(it) == [1, 2, 3, 4]
+
+
+def test_21_no_thread_comes_between_a_switch_and_its_values() -> None:
+    """It is refused, also if that was the last switch; the values go to who has switched."""
+    refused: list[BaseException | None] = []
+
+    def profile(frame: FrameType, event: str, arg: object) -> None:
+        if frame.f_code.co_name == "refill" and event == "c_return":
+            refused.append(error_in_thread(lambda: next(it)))
+
+    it = iterate(numbers(5), read_ahead=2, engine="thread")
+    sys.setprofile(profile)
+    try:
+        assert list(it) == [0, 1, 2, 3, 4]
+    finally:
+        sys.setprofile(None)
+    assert len(refused) >= 3
+    assert {type(e) for e in refused} == {PullError}
 
 
 def test_21_its_threads_are_gone_when_the_pull_is() -> None:
