@@ -15,8 +15,7 @@ from pullit._threads import RLock, get_ident
 class Batch:
     """What one switch has brought.
 
-    `__iter__` is a slot, so that the iterator goes on to the next batch in C, where no
-    signal loses values.
+    `__iter__` is a slot, so that the next batch is begun in C, where no signal strikes.
     """
 
     __slots__ = ("__iter__", "values")
@@ -115,7 +114,7 @@ class Ahead(Puller):
         parts = cycle((map(refill, repeat(switches), repeat(self.batch)), self.batch))
         if self.bound:
             return parts
-        # No thread is to come between a switch and the first of its values.
+        # No other thread may come between a switch and its values.
         turns = Batch()
         turns.__iter__ = partial(self.begin, Serial(self, chain.from_iterable(parts)))
         return repeat(turns)

@@ -116,14 +116,11 @@ threads = local()
 
 
 def own() -> Own:
-    """Return the running thread's.
-
-    It is made without a lock, which a fork could copy. Meanwhile a collection may run
-    code that asks, too: one is made for both.
-    """
+    """Return the running thread's."""
     try:
         mine: Own = threads.own
     except AttributeError:
+        # Without a lock, which a fork could copy. A collection meanwhile may ask, too.
         mine = threads.__dict__.setdefault("own", Own())
     return mine
 

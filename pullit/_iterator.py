@@ -10,6 +10,7 @@ from types import FrameType, FunctionType, MethodType, TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, NoReturn, ParamSpec, overload
 
 from pullit._errors import PullError, trim
+from pullit._lifetimes import Holder
 from pullit._puller import Puller
 from pullit._seq import (
     Engine,
@@ -24,7 +25,7 @@ from pullit._seq import (
     find_engine,
     seq_name,
 )
-from pullit._state import Handle, Holder
+from pullit._state import Handle
 
 P = ParamSpec("P")
 
@@ -42,8 +43,8 @@ class PullIterator(Holder, Handle, Base[T_co]):
     `iterate`, which says what it does, `iterate2` and `generator` make it.
     """
 
-    # A chain asks its Puller from C, with no call of ours before the loop. When a
-    # loop ends it asks again, so that a refusal is not the end.
+    # A chain asks its Puller from C. When a loop ends it asks again, so that a refusal
+    # is not the end.
     __slots__ = ("__weakref__", "p")
 
     p: Any  # a Puller or a Direct; Any, because it is not for users
@@ -161,7 +162,7 @@ def start(
     n = check_read_ahead(name, read_ahead)
     if n < 2:
         return iterator(Puller(name, seq, engine, pairs, label))
-    from pullit._ahead import Ahead  # which most programs do without
+    from pullit._ahead import Ahead  # as seldom
 
     ahead = Ahead(n, name, seq, engine, pairs, label)
     return iterator(ahead, ahead.batches())

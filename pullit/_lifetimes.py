@@ -65,21 +65,31 @@ def sweep() -> None:
     """Stop what was left to this thread."""
     for p in left[:]:  # to stop one may run anything, a sweep too
         if p in left and not p.is_elsewhere():
-            dropped = Dropped([p])
+            dropped = Dropped()
+            dropped.p = p
             left.remove(p)
             del dropped
 
 
-class Dropped(list["Puller"]):
-    """Stops its pull when dropped; so `sys.unraisablehook` gets the error.
-
-    A list, as C makes those: no signal's exception comes before.
-    """
+class Holder:
+    """What stops its `p` when dropped. A half-built one has none."""
 
     __slots__ = ()
 
+    p: Any
+
     def __del__(self) -> None:
-        drop(self[0])
+        try:
+            drop = self.p.drop
+        except AttributeError:
+            return
+        drop()
+
+
+class Dropped(Holder):
+    """Stops p, so that `sys.unraisablehook` gets the error."""
+
+    __slots__ = ("p",)
 
 
 def stop_thread(free: Free) -> None:
@@ -87,7 +97,7 @@ def stop_thread(free: Free) -> None:
     for p in reversed(list(live.values())):
         # Elsewhere this is a forked child: see fork.
         if p.free is free and p.thread == get_ident():
-            Dropped([p])
+            Dropped().p = p
             if p.ended:
                 p.orphan(
                     "the thread that it was started in has ended; use it there, or pass"
@@ -125,7 +135,7 @@ def stop_all() -> None:
     """Stop what is suspended, newest first: after exit, dropping it would hang."""
     for p in reversed(list(live.values())):
         if not p.is_elsewhere():
-            Dropped([p])
+            Dropped().p = p
     own().free.parked.clear()
 
 

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeAlias
 
 from pullit._iterable import Direct, IterableSeq, direct
+from pullit._lifetimes import Holder
 from pullit._puller import Puller
 from pullit._seq import Engine, K, K_co, Seq, Seq2, T, T_co, V, V_co
-from pullit._state import Handle, Holder
+from pullit._state import Handle
 
 if TYPE_CHECKING:
     Next: TypeAlias = Callable[[], tuple[T_co, Literal[True]] | tuple[None, Literal[False]]]

@@ -49,7 +49,7 @@ class Puller(State):
         # None, or YIELDED.
         self.yielder: Any = None
         self.order: Any = None  # what a yield_ resumed by send, throw or stop does
-        self.busy = False  # with what is not asked from C: one at a time
+        self.busy = False  # with a call that is not from C
         self.loop: Any = ended  # what is asked: the inner one, or a Serial
         self.inner: Any = ended
         self.__iter__ = repeat(self).__next__
@@ -58,7 +58,7 @@ class Puller(State):
     def renew(self) -> None:
         """Make a fresh loop."""
         self.inner = self.run_loop()
-        # On threads, what reads ahead takes turns around each value.
+        # Ahead has a Serial around all that it does.
         self.loop = self.inner if self.bound or self.ahead else Serial(self, self.inner)
 
     def yield_(self, value: Any, /) -> Any:
@@ -106,7 +106,7 @@ class Puller(State):
             if self.done:
                 self.yielder = LOOK  # every later call comes too late
 
-    def run_loop(self) -> Generator[Any, Any, Any]:
+    def run_loop(self) -> Generator[Any, None, None]:
         current, refuse, resume = self.current, self.refuse, self.loop.__next__
         caller: Any = None  # who called next last; None, if the next call is to enter
         try:
@@ -122,7 +122,8 @@ class Puller(State):
                         if self.yielder is YIELDED:
                             self.yielder = None
                         elif self.gp is None or (self.root.dead and value is not UNFIT):
-                            return self.finish()
+                            self.finish()
+                            return
                         else:
                             value = self.pass_on(value)
                     self.__next__ = resume
@@ -130,8 +131,8 @@ class Puller(State):
                     if self.ended:
                         trim(e)  # no frame of ours is to keep it
                         raise  # seq's own, from finish
-                    # Before any call or new object, where a signal's handler could raise, or
-                    # another thread or, in 3.11, a collection run.
+                    # Before any call or new object: a handler may raise there, a thread run,
+                    # or, in 3.11, a collection.
                     self.done = True
                     caller = yielder = producer = None
                     waited = self.yielder is not None and self.yielder is not YIELDED
@@ -169,8 +170,8 @@ class Puller(State):
         try:
             adopt(self.root, me)
         except ValueError:
-            # A traceback may keep this frame: greenlet crashes if it finds an ended
-            # thread's main greenlet in one.
+            # A traceback may keep this frame; an ended thread's main greenlet in it would
+            # crash greenlet.
             del me
             raise PullError(
                 f"{self.name}: next called in a greenlet that {self.label} has started;"
@@ -207,8 +208,8 @@ class Puller(State):
                 self.order, self.told = bool, True
             parked.switch()
 
-    def finish(self) -> Any:
-        """Return what seq returned, or raise what it raised."""
+    def finish(self) -> None:
+        """Let go of seq, and raise what it raised."""
         error = self.error
         self.returned = error is None and self.gp is None and not self.abandoned
         if isinstance(error, StopIteration):
@@ -225,7 +226,6 @@ class Puller(State):
             raise_as_left(error)
         if self.result is not None:
             self.__iter__ = partial(end_with, self.result)
-        return self.result
 
     def forget(self) -> None:
         """Let go of seq, and of every cycle."""
@@ -270,7 +270,7 @@ class Puller(State):
         """Tell whether a value is being made; if not, it is the caller's turn."""
         if self.__next__ == self.refuse:
             return True
-        # Nothing runs amid this: no signal's handler, no thread. It would after a lock's call.
+        # Amid this, unlike after a lock's call, neither handler nor thread can come.
         busy, self.busy = self.busy, True
         return busy
 

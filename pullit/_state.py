@@ -44,12 +44,9 @@ class Source:
     done: bool  # no value will come any more, ...
     ended: bool  # ... and all has been left
     label: str
-    loop: Any
     name: str  # of the public function
-    renew: Callable[[], None]
-    result: Any
 
-    def again(self) -> Any:
+    def again(self: Any) -> Any:
         """Ask a fresh loop: there was none, or an exception has ended it."""
         self.renew()
         # Not by next: after a call, a signal's exception would take the value.
@@ -90,21 +87,6 @@ class Source:
     def frame(self) -> FrameType | None:
         """Return the frame in which the producer is suspended, or None."""
         return None
-
-
-class Holder:
-    """What stops its `p` when dropped. A half-built one has none."""
-
-    __slots__ = ()
-
-    p: Any
-
-    def __del__(self) -> None:
-        try:
-            drop = self.p.drop
-        except AttributeError:
-            return
-        drop()
 
 
 class Handle:
