@@ -137,8 +137,9 @@ def test_04_with_stops(engine: Engine) -> None:
     assert log == ["start", False, "end"] * 2
 
 
-def test_04_a_value_lost_to_a_signal_stops_the_pull(engine: Engine) -> None:
-    """Its handler raised when the first value was there: no gap goes unnoticed."""
+@pytest.mark.parametrize("sent", [False, True])
+def test_04_a_value_lost_to_a_signal_stops_the_pull(sent: bool, engine: Engine) -> None:
+    """Its handler raised when the value was there: no gap goes unnoticed."""
 
     def profile(frame: Any, event: str, arg: Any) -> None:
         if event == "c_return" and (frame.f_code.co_name, arg.__name__) in waits:
@@ -148,13 +149,16 @@ def test_04_a_value_lost_to_a_signal_stops_the_pull(engine: Engine) -> None:
     log: list[object] = []
     waits = [("run_loop", "switch"), ("switch", "acquire")]  # on greenlets, on threads
     it = pullit.iterate(logged(countdown, log), engine=engine)
+    if sent:
+        next(it)
     sys.setprofile(profile)
     with pytest.raises(Strike):
-        next(it)
+        it.send("x") if sent else next(it)
     assert it.done
-    while len(log) < 3:
+    expected = ["start", "x", False, "end"] if sent else ["start", False, "end"]
+    while len(log) < len(expected):
         time.sleep(0)  # on the thread engine nobody has waited for it
-    assert log == ["start", False, "end"]
+    assert log == expected
     assert list(it) == []
 
 
