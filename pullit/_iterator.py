@@ -61,9 +61,7 @@ class PullIterator(Holder, Handle, Base[T_co]):
         if self.p.state() == "unstarted":
             if value is not None:
                 raise TypeError(f"{self.p.name}: cannot send to {self!r}; call next first")
-            for first in self:  # not by next: see again
-                return first
-            raise StopIteration(self.p.result)
+            value = True  # for a Direct; a Puller's seq is only started
         return self.deliver("send", partial(self.p.say, value))
 
     @overload

@@ -294,9 +294,9 @@ class Puller(State):
         finally:
             if self.order is answer:
                 self.order = None
-        self.__iter__ = over  # StopIteration brings a result once
+        end, self.__iter__ = self.__iter__, over  # StopIteration brings a result once
         if not stops:
-            raise StopIteration(self.result)
+            end()
 
     def stop(self) -> Any:
         """Make seq return, and return what it did."""
@@ -357,7 +357,7 @@ class Serial:
         try:
             for value in self.values:
                 return value
-            raise StopIteration(self.p.result)
+            raise StopIteration
         finally:
             self.p.busy = False
 

@@ -52,7 +52,7 @@ class Source:
         # Not by next: after a call, a signal's exception would take the value.
         for value in self.loop:
             return value
-        raise StopIteration(self.result)
+        raise StopIteration
 
     def refuse(self, call: str = "next") -> Any:
         """What a call runs while a value is being made (contracts 7, 21)."""

@@ -795,7 +795,11 @@ def test_16_send_none_starts_it(engine: Engine) -> None:
     assert caught.value.value == "at once"
     with pytest.raises(StopIteration) as caught:
         next(it)
-    assert caught.value.value is None
+    assert caught.value.args == ()
+    it = pullit.iterate(lambda yield_: None, engine=engine)
+    with pytest.raises(StopIteration) as caught:
+        it.send(None)
+    assert caught.value.args == ()
 
 
 def test_16_send_to_one_not_started_is_a_type_error(engine: Engine) -> None:
