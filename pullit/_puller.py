@@ -266,17 +266,17 @@ class Puller(State):
             chain(trim(e), error)
             raise
 
-    def is_busy(self) -> bool:
-        """Tell whether a value is being made; if not, it is the caller's turn."""
+    def take_turn(self) -> bool:
+        """Become busy; False, if it is so already, or a value is being made."""
         if self.__next__ == self.refuse:
-            return True
+            return False
         # Amid this, unlike after a lock's call, neither handler nor thread can come.
         busy, self.busy = self.busy, True
-        return busy
+        return not busy
 
     def deliver(self, call: str, answer: Callable[[], Any]) -> Any:
         """Resume seq with an order; return the next value."""
-        if self.is_busy():
+        if not self.take_turn():
             return self.refuse(call)
         try:
             return self.resume(answer)
@@ -304,7 +304,7 @@ class Puller(State):
             return None
         if left:
             sweep()
-        if self.is_busy():
+        if not self.take_turn():
             return None if self.done else self.refuse("stop")
         try:
             self.check_thread("stop")
@@ -352,7 +352,7 @@ class Serial:
         return self
 
     def __next__(self) -> Any:
-        if self.p.is_busy():
+        if not self.p.take_turn():
             return self.p.refuse()
         try:
             for value in self.values:

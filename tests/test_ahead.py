@@ -1512,7 +1512,7 @@ def nested(yield_: Callable[[int], Any], missed: Log) -> None:
             return
 
 
-@pytest.mark.parametrize("n", [0, 2, 3, 9])
+@pytest.mark.parametrize("n", [0, 2, 3, 5, 9])
 @pytest.mark.parametrize(
     ("seq", "again"), [(nested, 0), *((seq, n) for seq in (plain, stubborn) for n in range(5))]
 )

@@ -159,6 +159,8 @@ def test_04_a_value_lost_to_a_signal_stops_the_pull(sent: bool, engine: Engine) 
     while len(log) < len(expected):
         time.sleep(0)  # on the thread engine nobody has waited for it
     assert log == expected
+    if engine == "greenlet":
+        assert it.result == "stopped"
     assert list(it) == []
 
 
