@@ -21,6 +21,7 @@ from typing import Any
 import greenlet
 import pytest
 from elsewhere import error_in_thread
+from frames import is_pullits
 from producers import countdown, deaf, failing, logged
 from strikes import Strike
 
@@ -285,7 +286,7 @@ def test_06_the_traceback_is_whole_and_short(engine: Engine) -> None:
         with pytest.raises(KeyError) as caught:
             call()
         frames = traceback.extract_tb(caught.value.__traceback__)
-        ours = [frame for frame in frames if "/pullit/" in frame.filename]
+        ours = [frame for frame in frames if is_pullits(frame.filename)]
         assert len(ours) <= 4 - (engine == "greenlet")
         assert [frame.name for frame in frames[-2:]] == ["producer", "deep"]
         assert frames[0].name == "test_06_the_traceback_is_whole_and_short"

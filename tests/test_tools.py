@@ -21,6 +21,7 @@ from typing import Any
 import greenlet
 import pytest
 from elsewhere import run_script
+from frames import is_pullits
 
 import pullit
 from pullit import Seq
@@ -61,7 +62,7 @@ def frames_of(run: Callable[[], object]) -> tuple[int, list[str]]:
         run()
     except KeyError as e:
         frames = traceback.extract_tb(e.__traceback__)[1:]
-        theirs = [f.name for f in frames if "/pullit/" not in f.filename]
+        theirs = [f.name for f in frames if not is_pullits(f.filename)]
         return len(frames) - len(theirs), theirs
     raise AssertionError("no error")
 
