@@ -85,13 +85,22 @@ clean:
 	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# An environment that was left half made is made anew: its file is missing.
+# An environment that was left half made is made anew: its file is missing. So is one that
+# another Python has made, if PYTHON is given; without it, the environment stays.
+WHICH = -c 'import sys; print(sys.version, sys.base_prefix)' 2>/dev/null
+ifneq ($(origin PYTHON),file)
+ifneq ($(shell $(PYTHON) $(WHICH)),$(shell $(RUN) $(WHICH)))
+.PHONY: $(VENV)/made
+endif
+endif
+
 $(VENV)/made:
 	@command -v $(PYTHON) >/dev/null || { \
 	    echo 'pullit: there is no $(PYTHON); say which Python to use: make PYTHON=...' >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	    echo "pullit needs Python 3.11 or newer, and $(PYTHON) is" \
 	        "$$($(PYTHON) --version 2>&1); name a newer one: make PYTHON=python3.13" >&2; exit 1; }
+	@[ ! -e $@ ] || echo 'pullit: another Python has made $(VENV); $(PYTHON) makes it anew'
 	$(PYTHON) -m venv --clear $(VENV)
 	$(PIP) install --upgrade 'pip>=25.1'  # the first that knows --group
 	touch $@
