@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from textwrap import dedent
 from typing import Any, NoReturn
 
@@ -271,6 +271,17 @@ def test_a_forked_child_may_start_pulls_on_threads_of_its_own() -> None:
 
 
 # Ctrl-C. Python runs the handler in the main thread, at the next step of whoever runs.
+
+
+@pytest.fixture(autouse=True)
+def ctrl_c_interrupts() -> Iterator[None]:
+    """Have Ctrl-C raise KeyboardInterrupt, here and in the interpreters that a test starts.
+
+    A suite that a shell starts with & or nohup ignores SIGINT, and they inherit that.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def ctrl_c() -> None:

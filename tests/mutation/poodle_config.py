@@ -62,9 +62,6 @@ LIBRARY = [
     mutators.UnaryOperationMutator,
 ]
 
-# What a shell runs in the background ignores Ctrl-C, and so would the tests of that.
-signal.signal(signal.SIGINT, signal.default_int_handler)
-
 # Read when we begin, so that it does no harm to edit them meanwhile.
 SOURCES = {path.name: path.read_text() for path in Path("pullit").glob("*.py")}
 SURVIVORS = Path(__file__).with_name("survivors.toml").read_text()
