@@ -381,20 +381,34 @@ def test_21_a_thread_that_nobody_waits_for_any_more_runs_nothing(
 ) -> None:
     """The signal strikes while it is being started; it ends, and without an error."""
 
-    def profile(frame: Any, event: str, arg: Any) -> None:
+    def strike(frame: Any, event: str, arg: Any) -> None:
         if event == "call" and frame.f_code.co_name == "wait":
             sys.setprofile(None)
             raise Strike
 
+    def hold(frame: Any, event: str, arg: Any) -> None:
+        # In the new thread, before pullit's first line there. If that were run earlier, the
+        # thread might start seq before its consumer has heard of the signal.
+        sys.setprofile(None)
+        threads.append(threading.current_thread())
+        begun.set()
+        struck.wait()
+
     log: list[object] = []
+    threads: list[threading.Thread] = []
+    begun, struck = threading.Event(), threading.Event()
     monkeypatch.setattr(threading, "excepthook", log.append)
-    before = set(threading.enumerate())
     it = pullit.iterate(log.append, engine="thread")
-    sys.setprofile(profile)
-    with pytest.raises(Strike):
-        next(it)
-    while set(threading.enumerate()) - before:
-        time.sleep(0)  # it cannot be joined before it has begun
+    threading.setprofile(hold)
+    sys.setprofile(strike)
+    try:
+        with pytest.raises(Strike):
+            next(it)
+        begun.wait()
+    finally:
+        threading.setprofile(None)
+        struck.set()
+    threads[0].join()
     assert list(it) == []
     assert log == []
 
@@ -411,11 +425,13 @@ def test_21_a_value_that_comes_with_the_signal_is_not_taken_for_a_later_one(firs
         raise KeyboardInterrupt
 
     def producer(yield_: Callable[[str], Any]) -> None:
+        threads.append(threading.current_thread())
         if not first:
             yield_("first")
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
         answers.append(yield_("lost"))
 
+    threads: list[threading.Thread] = []
     previous = signal.signal(signal.SIGUSR1, interrupt)
     try:
         it = pullit.iterate(producer, engine="thread")
@@ -425,6 +441,7 @@ def test_21_a_value_that_comes_with_the_signal_is_not_taken_for_a_later_one(firs
     finally:
         signal.signal(signal.SIGUSR1, previous)
     assert list(pullit.iterate(lambda yield_: yield_("later"), engine="thread")) == ["later"]
+    threads[0].join()  # nobody else waits for it
     assert (list(it), answers) == ([], [False])
 
 
