@@ -106,16 +106,18 @@ def test_15_a_timeout_of_the_producers_does_not_disturb_the_consumer() -> None:
             with gevent.Timeout(0.005):
                 yield_(1)
         except gevent.Timeout:
+            struck.set()
             return "timed out"
         return "in time"
 
     def consume() -> None:
         it = pullit.iterate(producer)
         assert next(it) == 1
-        gevent.sleep(0.02)
+        struck.wait()
         assert list(it) == []
         assert it.result == "timed out"
 
+    struck = gevent.event.Event()
     gevent.spawn(consume).get()
 
 
