@@ -20,7 +20,7 @@ from typing import Any
 
 import greenlet
 import pytest
-from elsewhere import run_script
+from elsewhere import in_thread, run_script
 from frames import is_pullits
 
 import pullit
@@ -445,13 +445,22 @@ def test_a_tracer_that_comes_later_sees_the_calls_from_there_on() -> None:
 
 
 def count_switches(run: Callable[[], object]) -> Counter[str]:
-    """Return the events that greenlet reports while *run* runs."""
+    """Return the events that greenlet reports while *run* runs.
+
+    It runs in a new thread. Another test may have parked a coroutine in this one that is too
+    deep in its C stack to be used again, and to find that out takes a switch, too.
+    """
     seen: list[tuple[str, Any]] = []
-    before = greenlet.settrace(lambda event, args: seen.append((event, args)))
-    try:
-        run()
-    finally:
-        greenlet.settrace(before)
+
+    def traced() -> None:
+        run()  # the first pull of a thread also prepares the thread
+        greenlet.settrace(lambda event, args: seen.append((event, args)))
+        try:
+            run()
+        finally:
+            greenlet.settrace(None)
+
+    in_thread(traced)
     for (_, (_, target)), (_, (origin, _)) in pairwise(seen):
         assert origin is target  # each switch begins where the last one has ended
     return Counter(event for event, _ in seen)
