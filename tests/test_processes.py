@@ -453,7 +453,7 @@ PROGRAM = """
         try:
             {producer}
         finally:
-            print("end")
+            sys.stdout.write("end\\n")  # at once: a daemon thread may end between two writes
 
     it = pullit.iterate(seq, engine={engine!r})
     for value in it:
