@@ -25,7 +25,7 @@ import pullit
 from pullit import PullError
 from pullit._coro import own
 from pullit._lifetimes import left, live
-from pullit._seq import Engine
+from pullit._types import Engine
 
 PULLS = 1_000_000
 WARM_UP = 20_000  # pulls, after which nothing may grow any more

@@ -5,19 +5,21 @@ returns early when that answers false. pullit makes it an iterator: between two
 values it waits inside ``yield_``, however deep in calls, C code included.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from pullit._errors import PullError, PullExit, WrongThreadError
-from pullit._iterator import PullIterator, generator, iterate, iterate2
-from pullit._seq import Seq, Seq2
 
 if TYPE_CHECKING:
     from pullit._callback import from_callback
     from pullit._combine import equal, merge, zip, zip_longest
+    from pullit._functions import Pull, Pull2, pull, pull2
+    from pullit._generator import generator
     from pullit._iterable import from_iterable
-    from pullit._pull import Pull, Pull2, pull, pull2
+    from pullit._iterator import PullIterator, iterate, iterate2
+    from pullit._types import Seq, Seq2
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "Pull",
@@ -41,12 +43,15 @@ __all__ = [
     "zip_longest",
 ]
 
-# Imported when first asked for: nearly half of the cost.
+# Imported when first asked for.
 _later = {
     "from_callback": "_callback",
     "from_iterable": "_iterable",
+    "generator": "_generator",
+    **dict.fromkeys(("PullIterator", "iterate", "iterate2"), "_iterator"),
+    **dict.fromkeys(("Seq", "Seq2"), "_types"),
     **dict.fromkeys(("equal", "merge", "zip", "zip_longest"), "_combine"),
-    **dict.fromkeys(("Pull", "Pull2", "pull", "pull2"), "_pull"),
+    **dict.fromkeys(("Pull", "Pull2", "pull", "pull2"), "_functions"),
 }
 
 
@@ -61,14 +66,12 @@ def _show(name: str, value: Any) -> Any:
 def __getattr__(name: str) -> Any:
     if name not in _later:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
     return _show(name, getattr(import_module(f"pullit.{_later[name]}"), name))
 
 
 def __dir__() -> list[str]:
-    return [*globals(), *_later]
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})
 
 
-for _name in set(__all__).difference(_later):
-    _show(_name, globals()[_name])
+for _error in (PullError, PullExit, WrongThreadError):
+    _show(_error.__name__, _error)

@@ -9,9 +9,10 @@ from functools import partial
 from reprlib import repr as short_repr
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 
-from pullit._iterable import Direct, IterableSeq, is_iterable, open_iterable
+from pullit._arguments import check_seq, seq_name
+from pullit._iterable import IterablePull, IterableSeq, is_iterable, open_iterable
 from pullit._iterator import PullIterator, iterate, iterator
-from pullit._seq import Seq, T, check_seq, seq_name
+from pullit._types import Seq, T
 
 if TYPE_CHECKING:
     import typing_extensions
@@ -51,7 +52,7 @@ def combine(name: str, walks: Any, join: Callable[..., Iterator[Any]]) -> PullIt
         return join(*iterators)
 
     bound = not all(map(is_iterable, sources))
-    return iterator(Direct(f"pullit.{name}", label, make, bound))
+    return iterator(IterablePull(f"pullit.{name}", label, make, bound))
 
 
 @overload

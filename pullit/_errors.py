@@ -1,75 +1,102 @@
-"""The exceptions, and what is done to one on its way."""
+"""The exceptions, and what is done to an exception on its way to the consumer."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NoReturn
+from types import TracebackType
+from typing import Any, NoReturn
 
 
 class PullError(RuntimeError):
-    """An iterator was misused, unharmed; the message says what to do instead."""
+    """An iterator was misused. It is unharmed, and the message says what to do instead."""
 
 
 class WrongThreadError(PullError):
-    """An iterator on the greenlet engine was used in another thread."""
+    """An iterator on the greenlet engine was used in another thread than its own."""
 
 
 class PullExit(BaseException):
     """Raised by ``yield_`` in a producer that goes on after it was told to stop.
 
-    An API does so that ignores what its callback returns. Let it pass, like
-    GeneratorExit: the ``stop`` or ``close`` that it serves swallows it.
+    This happens with APIs that ignore the return value of their callback. Let it
+    pass, like GeneratorExit: the ``stop`` or ``close`` that caused it swallows it.
     """
 
-    # Who swallows it: an outer pull can unwind inner ones.
-    puller: object = None
+    # The pull whose stop swallows it: an outer pull can unwind inner ones.
+    pull: object = None
+
+
+# What we ask of a user's exception, or set on it, goes through BaseException: its class
+# may refuse attributes, as a frozen dataclass does, or override with_traceback.
+_of: Any = BaseException
+context_of = _of.__context__.__get__
+set_context = _of.__context__.__set__
+cause_of = _of.__cause__.__get__
+traceback_of = _of.__traceback__.__get__
+set_traceback = _of.__traceback__.__set__
 
 
 def trim(error: BaseException) -> BaseException:
-    """Return *error* without our own frames at the head of its traceback."""
-    traceback = error.__traceback__
+    """Return *error* without pullit's own frames at the head of its traceback."""
+    whole = traceback = traceback_of(error)
     while traceback and is_ours(traceback.tb_frame.f_globals):
         traceback = traceback.tb_next
-    return error.with_traceback(traceback)
-
-
-def raise_if(error: BaseException | None) -> None:
-    """Raise *error*, if any, and keep it in no frame of its own traceback."""
-    try:
-        if error:
-            raise error
-    finally:
-        del error
-
-
-def raise_as_left(error: BaseException) -> NoReturn:
-    """Raise *error* with the context that it has (contract 6)."""
-    context = error.__context__
-    try:
-        raise trim(error)
-    finally:
-        error.__context__ = context
-        del error, context  # else this frame and the traceback are a cycle
-
-
-def chain(error: BaseException, earlier: BaseException | None) -> BaseException:
-    """Return *error* with *earlier*, if any, as the oldest of its contexts."""
-    oldest, seen = error, {id(earlier)}
-    while id(oldest) not in seen and oldest.__context__ is not None:
-        seen.add(id(oldest))
-        oldest = oldest.__context__
-    if id(oldest) not in seen:
-        oldest.__context__ = earlier
+    if traceback is not whole:
+        set_traceback(error, traceback)
     return error
 
 
-def causes(error: BaseException | None) -> Iterator[BaseException]:
-    """Give *error*, what it was raised from, and so on."""
+def raise_as_left(errors: list[BaseException]) -> NoReturn:
+    """Raise the one error with the traceback and the context that its raiser gave it.
+
+    It comes in a list, which this empties: a variable of a frame that its traceback
+    shows would be a cycle.
+    """
+    context = context_of(errors[0])
+    try:
+        raise trim(errors[0])
+    finally:
+        set_context(errors.pop(), context)
+        del context
+
+
+def chain(error: BaseException, earlier: BaseException | None) -> BaseException:
+    """Return *error* with *earlier*, if any, as the oldest of its contexts.
+
+    Where that would make a cycle, *error* keeps the contexts that it has: two
+    producers may raise one and the same exception.
+    """
+    contexts = list(follow(context_of, error))
+    known = {id(e) for e in contexts}
+    if earlier is not None and not any(id(e) in known for e in follow(context_of, earlier)):
+        set_context(contexts[-1], earlier)
+    return error
+
+
+def follow(link: Any, error: BaseException | None) -> Iterator[BaseException]:
+    """Give *error*, what *link* (cause_of or context_of) says of it, and so on."""
     seen = set[int]()
     while error is not None and id(error) not in seen:
         yield error
         seen.add(id(error))
-        error = error.__cause__
+        error = link(error)
+
+
+def instance_of(kind: Any, value: Any, tb: TracebackType | None) -> BaseException:
+    """Return the exception that ``throw(kind, value, tb)`` raises."""
+    if isinstance(kind, type) and issubclass(kind, BaseException):
+        if value is None:
+            kind = kind()
+        elif isinstance(value, kind):
+            kind = value
+        else:
+            kind = kind(*value) if isinstance(value, tuple) else kind(value)
+    elif not isinstance(kind, BaseException):
+        raise TypeError(f"throw takes an exception, a class or an instance, not {kind!r}")
+    elif value is not None:
+        raise TypeError("throw takes no separate value beside an instance")
+    error: BaseException = kind
+    return error.with_traceback(tb) if tb else error
 
 
 def is_ours(module: dict[str, object]) -> bool:

@@ -1,40 +1,47 @@
-"""The order guard (contract 17), and whom a callback's yield_ is answered by.
+"""The order guard (contract 17), and what resumes the callback of an API.
 
 Native libraries (HDF5, scipy, all of pybind11) keep lists whose nodes lie on the C
 stack: when suspended calls do not end newest first, the process crashes. So each API
-that runs has a guard on its thread's list, where the loop looks before it resumes
-one. A plain producer pays only when its consumer changes.
+that runs has a guard on its thread's list, and a pull looks there before it resumes a
+guarded coroutine. A plain producer pays nothing: only a guarded one takes the slow way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any
 
-from greenlet import getcurrent
-
-from pullit._coro import own
+from pullit._coro import coro_of
 from pullit._errors import PullError
+from pullit._per_thread import PerThread
+from pullit._pull import BasePull, Order
 
 
 class Guard:
     """An API that a coroutine runs."""
 
-    __slots__ = ("coroutine", "dropped", "name")
+    __slots__ = ("coroutine", "dropped", "home", "name")
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, home: PerThread) -> None:
         self.name = name
-        self.coroutine = getcurrent()
+        self.home = home
+        self.coroutine = home.coroutine()
         self.dropped: list[Any] = []  # pulls to stop afterwards
 
-    def leave(self) -> None:
-        """Stop them."""
+    def begin(self) -> None:
+        """Have the pull whose seq this coroutine runs look here before it resumes it."""
+        self.home.guards.append(self)
+        pull: Any = self.coroutine and coro_of(self.coroutine)
+        if pull is not None:
+            pull.regular = None
+
+    def end(self) -> None:
+        """Stop what was dropped meanwhile."""
         while self.dropped:
             self.dropped.pop().drop()
 
 
 class OrderError(PullError):
-    """A PullError that tells drop what must end first: *later*."""
+    """A PullError that tells a drop what must end first: *later*."""
 
     def __init__(self, text: str, later: Guard) -> None:
         super().__init__(text)
@@ -48,14 +55,14 @@ OrderError.__name__ = OrderError.__qualname__ = "PullError"
 OrderError.__module__ = "pullit"
 
 
-def is_guarded(coroutine: Any) -> bool:
+def is_guarded(home: PerThread, coroutine: Any) -> bool:
     """Tell whether *coroutine* runs an API."""
-    return any(guard.coroutine is coroutine for guard in own().guards)
+    return any(guard.coroutine is coroutine for guard in home.guards)
 
 
-def check_order(name: str, coroutine: Any) -> None:
-    """Refuse to resume *coroutine* if it is guarded and not the newest."""
-    guards = own().guards
+def check_order(home: PerThread, name: str, coroutine: Any) -> None:
+    """Refuse to resume *coroutine* if it is guarded and not the newest that is."""
+    guards = home.guards
     for guard in guards:
         if guard.coroutine is coroutine is not guards[-1].coroutine:
             raise out_of_order(name, guard, guards[-1])
@@ -72,28 +79,20 @@ def out_of_order(name: str, guard: Guard, later: Guard) -> OrderError:
     )
 
 
-# Gives the next PullExit, or None after enough.
-Exit: TypeAlias = Callable[[], BaseException | None]
+class WaitingCallback:
+    """A callback that waits in a ``yield_``, and the order that resumes it, if any.
+
+    What ``yield_`` returns does not tell: send(True) is not next, nor send(False) stop.
+    """
+
+    __slots__ = ("order", "pull")
+
+    def __init__(self) -> None:
+        self.order: Order | None = None
+        self.pull: Any = None  # whose order it is
 
 
-class Call:
-    """What resumes the `yield_` of a callback: next, unless one of these is true."""
-
-    sent = False
-    told: Exit | None = None  # to stop
-
-
-# By coroutine. The answers would not do: send(True) is not next, nor send(False) stop.
-calls: dict[Any, Call] = {}
-
-
-def note_sent() -> None:
-    """Note, on the producer's coroutine, that send resumes it."""
-    if calls and (call := calls.get(getcurrent())):
-        call.sent = True
-
-
-def note_told(exit: Exit) -> None:
-    """Note, on the producer's coroutine, that stop resumes it."""
-    if call := calls.get(getcurrent()):
-        call.told = exit
+def note_order(home: PerThread | None, pull: BasePull, order: Order) -> None:
+    """Note, on the producer's coroutine, that *order* of *pull* resumes it."""
+    if home and home.calls and (call := home.calls.get(home.coroutine())):
+        call.order, call.pull = order, pull

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Generator, Iterable, Iterator
 from functools import partial
 from reprlib import repr as short_repr
 from typing import Any
 
-from greenlet import getcurrent
-
+from pullit._arguments import seq_name
 from pullit._errors import chain, raise_as_left
-from pullit._seq import Seq, T, find_engine, seq_name
-from pullit._state import Source, ended, over
+from pullit._lifetimes import left, sweep
+from pullit._per_thread import known_thread
+from pullit._pull import ENDED, STOPPING, SUSPENDED, UNSTARTED, BasePull, Order, State
 from pullit._threads import get_ident
+from pullit._types import NOTHING, Seq, T
+
+# What a call claims in `turn`.
+TURN = "turn"
 
 
 def from_iterable(iterable: Iterable[T]) -> Seq[T]:
@@ -71,155 +76,168 @@ class IterableSeq:
         return f"pullit.from_iterable({short_repr(self.iterable)})"
 
 
-class Direct(Source):
+class IterablePull(BasePull):
     """A pull without a coroutine: an iterator in the place of seq.
 
-    *make* returns it, when first asked, and adds what is to be closed to its list.
-    It is *bound* to a thread if it pulls push iterators.
+    *make* returns it when first asked, and adds what is to be closed to the list that
+    it is given. The pull is *bound* to a thread if it pulls push iterators.
     """
 
     __slots__ = (
-        "__next__",
         "advance",
-        "ahead",
         "bound",
-        "done",
-        "ended",
         "label",
-        "loop",
         "made",
         "make",
         "name",
+        "reads_ahead",
         "result",
-        "resume",
-        "returned",
+        "state",
         "thread",
+        "turn",
     )
 
     def __init__(
         self, name: str, label: str, make: Callable[..., Any], bound: bool, ahead: bool = False
     ) -> None:
         self.name, self.label, self.bound = name, label, bound
-        self.thread = 0
-        self.done = self.ended = self.returned = False
-        self.result = None  # an iterator has none
-        self.ahead = ahead  # asked to, for which there is no need
+        self.reads_ahead = ahead  # asked to, for which there is no need
+        self.state: State = UNSTARTED
+        self.thread = 0  # where it was started, if it is bound
         self.make: Any = make
         self.made: list[Any] = []
         self.advance: Any = None  # the iterator's __next__, once made
-        self.loop: Any = ended
-        self.__next__ = self.resume = over  # until the first value is asked for
+        self.result: Any = NOTHING
+        self.turn: dict[str, object] = {}  # the call that is under way
 
-    def __iter__(self) -> Iterator[Any]:
-        """Return self, good for more values."""
-        if self.done:
-            raise StopIteration
-        if self.state() != "running":
-            self.renew()
-        return self
+    def next(self, order: Order | None = None, call: str = "next") -> Any:
+        """Return the next value; StopIteration at the end. An *order* may end it."""
+        self.check_thread(call)
+        errors: list[BaseException] = []
+        mine = object()
+        try:
+            if not self.done():
+                self.claim(mine, call)
+                value = self.ask(order, errors)
+                if value is not NOTHING:
+                    return value
+        finally:
+            if TURN in self.turn and self.turn[TURN] is mine:
+                del self.turn[TURN]  # no call, in which a handler could raise
+        raise_as_left(errors or [StopIteration()])
 
-    def renew(self) -> None:
-        """Make a fresh loop: an exception has ended the last one, if any."""
-        self.loop = self.run_loop()
-        self.resume = self.__next__ = self.loop.__next__
+    def ask(self, order: Order | None, errors: list[BaseException]) -> Any:
+        """Return a value; at the end NOTHING, and what is to be raised in *errors*."""
+        try:
+            self.state = SUSPENDED  # what runs is said by turn
+            if order is None or self.obey(order):
+                if self.advance is None:
+                    self.begin()
+                return self.advance()
+        except StopIteration as e:
+            if order is not None and order.kind == "throw" and self.advance is not None:
+                error = RuntimeError(f"{self.name}: {self.label} raised StopIteration")
+                error.__cause__ = error.__context__ = e
+                errors.append(error)
+        except BaseException as e:
+            errors.append(e)
+        self.end(errors)
+        return NOTHING
 
-    def run_loop(self) -> Generator[Any, None, None]:
-        refuse, advance, bound = self.refuse, self.advance, self.bound
-        caller = None
-        while True:
-            if bound and getcurrent() is not caller:  # cheaper than the thread
-                caller = None  # no traceback is to keep it
-                self.check_thread("next")
-                caller = getcurrent()
-            self.__next__ = refuse
-            try:
-                try:
-                    if advance is None:
-                        advance = self.begin()
-                    value = advance()
-                finally:
-                    # Before any call, in which a signal's handler could raise. In a
-                    # variable the loop would keep itself.
-                    self.__next__ = self.resume
-            except StopIteration:
-                break
-            except BaseException as e:
-                advance = caller = None  # which the traceback would keep
-                self.end(e)
-                raise
-            yield value
-            value = None  # the consumer's alone
-        self.end(None)
+    def obey(self, order: Order) -> bool:
+        """Tell whether to go on: a false answer stops any push iterator."""
+        if order.kind == "throw":
+            raise order.value.pop()
+        return bool(order.value)
 
-    def begin(self) -> Any:
-        self.thread = get_ident()
+    def begin(self) -> None:
+        self.thread = get_ident() if self.bound else 0
         try:
             self.advance = self.make(self.made).__next__
         except StopIteration as e:
             raise RuntimeError(f"{self.name}: iter of {self.label} raised StopIteration") from e
-        return self.advance
 
-    def end(self, error: BaseException | None) -> None:
-        """Let go of everything, and close what was made, newest first.
+    def end(self, errors: list[BaseException]) -> None:
+        """Close what was made, newest first.
 
-        An error of that is raised, with *error* among its contexts.
+        *errors* has what is to be raised, if anything. An error of closing takes its place,
+        and has it among its contexts.
         """
-        self.done = True
-        self.loop = ended  # before a next that is called in cleanup
-        self.__next__ = self.refuse
-        failed = None
+        if not errors and self.advance is not None and self.state is not STOPPING:
+            self.result = None
+        self.state = STOPPING
         try:
             while self.made:
                 try:
-                    self.made.pop().close()
+                    self.made[-1].close()
+                except (RecursionError, MemoryError):
+                    if not is_closed(self.made[-1]):
+                        raise  # there was no room here: a later close is to do it
                 except BaseException as e:
-                    failed = error = chain(e, error)
-            self.returned = error is None and self.advance is not None
-            self.ended = True
-            self.make = self.advance = None
-            self.__next__ = self.resume = over
-            if failed:
-                raise_as_left(failed)
+                    errors[:] = [chain(e, errors[0] if errors else None)]
+                    self.result = NOTHING
+                self.made.pop()
         finally:
-            del error, failed
+            self.state = ENDED
+            self.make = self.advance = None
 
-    def deliver(self, call: str, answer: Callable[[], Any]) -> Any:
-        """What send and throw do: a false answer stops any push iterator."""
-        if self.state() == "running":
-            return self.refuse(call)
-        try:
-            go_on = bool(answer())
-        except StopIteration as e:
-            error = RuntimeError(f"{self.name}: {self.label} raised StopIteration")
-            self.end(error)
-            raise error from e
-        except BaseException as e:
-            self.end(e)
-            raise
-        if go_on:
-            return self.again()
-        self.end(None)
-        raise StopIteration
-
-    def say(self, value: Any) -> Any:
-        return value
-
-    def stop(self) -> None:
-        if self.done:
+    def stop(self, call: str = "stop") -> None:
+        """Close what was made."""
+        self.check_thread(call)
+        if self.over():
             return
-        if self.state() == "running":
-            self.refuse("stop")
-        self.check_thread("stop")
-        self.end(None)
+        errors: list[BaseException] = []
+        mine = object()
+        try:
+            if self.state is STOPPING and self.turn:
+                return  # from inside what is being closed
+            self.claim(mine, call)
+            self.end(errors)
+        finally:
+            if TURN in self.turn and self.turn[TURN] is mine:
+                del self.turn[TURN]  # no call, in which a handler could raise
+        if errors:
+            raise_as_left(errors)
 
-    def drop(self) -> None:
-        if not self.done and self.state() != "running":
-            if self.is_elsewhere():
+    def claim(self, mine: object, call: str) -> None:
+        """Make *mine* the call that is under way, or refuse it."""
+        if self.turn.setdefault(TURN, mine) is not mine:
+            raise self.refusal(call)
+
+    def check_thread(self, call: str) -> None:
+        """Refuse *call* in a wrong thread, if it pulls push iterators."""
+        if left:
+            sweep(known_thread())
+        if self.thread not in (0, get_ident()) and not self.over():
+            raise self.wrong_thread(call, self.thread)
+
+    def over(self) -> bool:
+        return self.state is ENDED and not self.made
+
+    def done(self) -> bool:
+        return self.state is STOPPING or self.state is ENDED
+
+    def shown_state(self) -> str:
+        return "running" if self.turn else super().shown_state()
+
+    def drop(self, is_finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
+        """Stop, because nobody holds what would ask for more."""
+        if not (self.over() or is_finalizing() or self.turn):
+            if self.thread not in (0, get_ident()):
+                self.make = self.advance = None
                 self.made.clear()  # the pulls in it are left to their thread
-            self.end(None)
+            else:
+                self.stop()
+
+    def frame(self) -> None:
+        return None
 
 
-def direct(name: str, seq: IterableSeq, engine: str, ahead: bool = False) -> Direct:
-    """Return the pull of an iterable's Seq, which needs no *engine*."""
-    find_engine(name, engine)
-    return Direct(name, seq_name(seq), partial(open_iterable, seq.iterable), False, ahead)
+def is_closed(made: Any) -> bool:
+    """Tell whether an iterator of ours, or a generator, has ended."""
+    return bool(made.done if hasattr(made, "done") else made.gi_frame is None)
+
+
+def pull_iterable(name: str, seq: IterableSeq, ahead: bool) -> IterablePull:
+    """Return the pull of an iterable's Seq, on no engine."""
+    return IterablePull(name, seq_name(seq), partial(open_iterable, seq.iterable), False, ahead)

@@ -1,137 +1,178 @@
-"""pull and pull2: Go's iter.Pull and iter.Pull2."""
+"""What every pull has: a state, orders for its producer, refusals, and what users hold.
+
+A pull is in one of five states, and one attribute says in which. Each call does what
+stands in its column:
+
+=========== ======================= ========================= =========================
+state       next, send, throw       stop, close               ``yield_``
+=========== ======================= ========================= =========================
+unstarted   starts seq              ends it; seq is never     refused
+                                    called
+suspended   resumes seq, which      tells seq to stop:        refused
+            waits in ``yield_``     stopping
+running     refused                 refused                   hands over its value:
+                                                              suspended
+stopping    the end                 nothing                   False, then PullExit
+ended       the end                 nothing                   False
+=========== ======================= ========================= =========================
+
+*Running* means that a next waits. On the thread engine that is independent of where the
+producer is, which may run ahead: see `_channel`.
+"""
 
 from __future__ import annotations
 
-from collections import namedtuple
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias
 
-from pullit._iterable import Direct, IterableSeq, direct
-from pullit._lifetimes import Holder
-from pullit._puller import Puller
-from pullit._seq import Engine, K, K_co, Seq, Seq2, T, T_co, V, V_co
-from pullit._state import Handle
+from pullit._errors import PullError, PullExit, WrongThreadError, cause_of, chain, follow
+from pullit._threads import get_ident, thread_name
+from pullit._types import NOTHING
 
 if TYPE_CHECKING:
-    Next: TypeAlias = Callable[[], tuple[T_co, Literal[True]] | tuple[None, Literal[False]]]
-    Next2: TypeAlias = Callable[
-        [], tuple[K_co, V_co, Literal[True]] | tuple[None, None, Literal[False]]
-    ]
+    from typing import Self
 
-    class NextStop(NamedTuple, Generic[T_co]):
-        next: Next[T_co]
-        stop: Callable[[], None]
+# Of a pull. Compared by `is`: each is used by these names alone.
+State: TypeAlias = Literal["unstarted", "suspended", "running", "open", "stopping", "ended"]
+UNSTARTED: State = "unstarted"
+SUSPENDED: State = "suspended"
+RUNNING: State = "running"
+OPEN: State = "open"  # suspended or running, on the thread engine
+STOPPING: State = "stopping"
+ENDED: State = "ended"
 
-    class NextStop2(NamedTuple, Generic[K_co, V_co]):
-        next: Next2[K_co, V_co]
-        stop: Callable[[], None]
-else:
-    # typing.NamedTuple would take longer than importing all of pullit.
-    NextStop = NextStop2 = namedtuple("NextStop", ["next", "stop"])
+# What repr says of each.
+SHOWN = {STOPPING: "running", ENDED: "finished"}
 
-
-class Owner(Holder):
-    """What the user's next and stop both hold: dropped with them, it stops seq.
-
-    So nothing on the producer's side may refer to it.
-    """
-
-    __slots__ = ("__weakref__", "p")
-
-    def __init__(self, p: Puller | Direct) -> None:
-        self.p = p
-
-    def next(self) -> Any:
-        """Return the next value and True, or None and False; see pullit.pull."""
-        p = self.p
-        while True:
-            try:
-                for value in p.loop:  # resumes the generator in this very frame
-                    return value, True
-            except ValueError:  # it is running, or seq's own
-                if p.state() != "running":
-                    raise
-            if self.is_end():
-                return None, False
-
-    def next_pair(self) -> Any:
-        pair, ok = self.next()
-        return (*pair, True) if ok else (None, None, False)
-
-    def stop(self) -> None:
-        """Tell seq to return, and wait until it has; see pullit.pull."""
-        self.p.stop()
-
-    def is_end(self) -> bool:
-        """Tell whether that was the end, or an exception has ended the loop."""
-        if self.p.state() == "running":
-            try:
-                self.p.refuse()
-            except StopIteration:  # done, but still cleaning up
-                pass
-        elif not self.p.ended:
-            self.p.renew()
-            return False
-        return True
+# How many PullExits a producer gets that goes on; then it drains to its end, as in Go.
+EXITS = 5
 
 
-class Pull(Handle, NextStop[T_co]):
-    """What `pull` returns; as a context manager, it calls `stop` at the end."""
+class Order:
+    """What a ``yield_`` does that is not resumed by next."""
+
+    __slots__ = ("kind", "value")
+
+    def __init__(self, kind: str, value: Any = None) -> None:
+        self.kind = kind  # send, throw or stop
+        self.value = value
+
+
+STOP = Order("stop")
+
+
+class BasePull:
+    """What the engines share: words, and what they say of seq's end."""
 
     __slots__ = ()
 
+    # Each engine has these as slots.
+    result: Any  # what seq returned
+    state: State
+    name: str  # of the public function
+    label: str  # of seq
 
-class Pull2(Handle, NextStop2[K_co, V_co]):
-    """What `pull2` returns; as a context manager, it calls `stop` at the end."""
+    advice = ""  # for a call in a wrong thread
+    reads_ahead = False  # so that send and throw would come too late
+
+    def shown_state(self) -> str:
+        """Return one word: unstarted, suspended, running or finished."""
+        return SHOWN.get(self.state, self.state)
+
+    def refusal(self, call: str) -> PullError:
+        """Return the refusal of *call* while a next waits (contracts 7 and 21)."""
+        return PullError(
+            f"{self.name}: {call} called again before yield; {self.label} is running:"
+            f" do not call {call} from inside it, nor from two threads at once"
+        )
+
+    def too_early(self) -> PullError:
+        """Return the refusal of a ``yield_`` that no next waits for (contract 8)."""
+        return PullError(
+            f"{self.name}: yield_ called again before next; {self.label} is"
+            " suspended in its last call of it: only the producer may call yield_"
+        )
+
+    def wrong_thread(self, call: str, ident: int) -> WrongThreadError:
+        """Return the refusal of *call* in another thread than *ident* (contract 11)."""
+        return WrongThreadError(
+            f"{self.name}: {call} called in {thread_name(get_ident())}, but {self.label}"
+            f" was started in {thread_name(ident)} and cannot change threads;"
+            f" call it there{self.advice}"
+        )
+
+    def orphaned(self, why: str) -> str:
+        """Return what a pull refuses with whose thread is no more: values may be lost."""
+        return f"{self.name}: {self.label} was stopped, because {why}"
+
+    def exit(self, text: str = "yield_ called after it answered False; return instead") -> PullExit:
+        """Return a PullExit that this pull's stop swallows."""
+        exit = PullExit(f"{self.name}: {text}")
+        exit.pull = self
+        return exit
+
+    def is_exit(self, error: BaseException) -> bool:
+        """Tell whether *error* is our PullExit, or was raised from it (contract 5)."""
+        return any(
+            isinstance(e, PullExit) and e.pull in (self, None) for e in follow(cause_of, error)
+        )
+
+    def outcome(self, error: BaseException | None, told: bool) -> BaseException:
+        """Return what the consumer is to get at seq's end, *error* or a StopIteration.
+
+        It does not get what only says that seq was *told* to stop.
+        """
+        if error is None or (told and self.is_exit(error)):
+            result = self.result
+            return StopIteration() if result is None or result is NOTHING else StopIteration(result)
+        if isinstance(error, StopIteration):
+            wrapped = RuntimeError(f"{self.name}: {self.label} raised StopIteration")
+            wrapped.__cause__ = wrapped.__context__ = error
+            return wrapped
+        return error
+
+    def returned(self) -> bool:
+        """Tell whether seq has returned, and not by raising something."""
+        return self.result is not NOTHING
+
+
+class Handle:
+    """What users hold: Pull, Pull2, or a PullIterator. Nothing of the producer's side does."""
 
     __slots__ = ()
 
+    _pull: Any
 
-def pull(seq: Seq[T], *, engine: Engine = "greenlet") -> Pull[T]:
-    """Return ``(next, stop)``, which drive *seq* one value at a time:
+    def __enter__(self) -> Self:
+        return self
 
-        >>> def countdown(yield_):
-        ...     for n in (3, 2, 1):
-        ...         if not yield_(n):
-        ...             return
-        >>> next, stop = pull(countdown)
-        >>> next(), next()
-        ((3, True), (2, True))
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        try:
+            self._pull.stop("stop")
+        except BaseException as e:
+            chain(e, error)
+            raise
 
-    *seq* now waits in its second ``yield_``. ``stop`` makes that answer False, and
-    returns when *seq* has:
+    def __repr__(self) -> str:
+        pull = self._pull
+        return f"<pullit.{type(self).__name__} of {pull.label}, {pull.shown_state()}>"
 
-        >>> stop()
-        >>> next()
-        (None, False)
-
-    The first ``next`` starts *seq*, unless it is stopped before, in a copy of its
-    caller's context. What follows the last ``yield_`` runs in the ``next`` that
-    reports the end. A ``with`` block stops *seq* too, as does dropping the pull. If
-    *seq* calls ``yield_`` again instead of returning, that raises PullExit.
-
-    It is valid to call either after the end. What *seq* raises comes out of the call
-    that runs it, once. It is an error, PullError, to call them from inside *seq*, and
-    WrongThreadError in another thread than the first ``next``. With
-    ``engine="thread"``, twenty times as slow, any thread may, one at a time.
-
-    Go's iter.Pull.
-    """
-    if isinstance(seq, IterableSeq):
-        owner = Owner(direct("pullit.pull", seq, engine))
-    else:
-        owner = Owner(Puller("pullit.pull", seq, engine, False, ""))
-    return Pull(owner.next, owner.stop)
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError(
+            f"cannot copy or pickle {self!r}: a suspended call has only one future;"
+            " start another iterator over the same seq"
+        )
 
 
-def pull2(seq: Seq2[K, V], *, engine: Engine = "greenlet") -> Pull2[K, V]:
-    """Return ``(next, stop)`` for a *seq* of pairs; else it is `pull`:
+class StopsWhenDropped:
+    """What stops its `_pull` when dropped. A half-built one has none."""
 
-        >>> next, stop = pull2(lambda yield_: yield_("one", 1))
-        >>> next(), next()
-        (('one', 1, True), (None, None, False))
+    __slots__ = ()
 
-    Go's iter.Pull2.
-    """
-    owner = Owner(Puller("pullit.pull2", seq, engine, True, ""))
-    return Pull2(owner.next_pair, owner.stop)
+    _pull: Any
+
+    def __del__(self) -> None:
+        try:
+            pull = self._pull
+        except AttributeError:
+            return
+        pull.drop()

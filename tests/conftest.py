@@ -10,7 +10,8 @@ import pytest
 
 from pullit._coro import Coro
 from pullit._lifetimes import live
-from pullit._seq import Engine
+from pullit._on_thread import ThreadPull
+from pullit._types import Engine
 
 ENGINES: list[Engine] = ["greenlet", "thread"]
 
@@ -25,9 +26,11 @@ def count_coroutines() -> int:
     """Count the live coroutines, as Go's tests count goroutines.
 
     A coro on which somebody is blocked stands for one: its own, or who waits for
-    it. What gc lists includes those that only a suspended frame refers to.
+    it. What gc lists includes those that only a suspended frame refers to. On the
+    thread engine a producer's thread is what a coroutine is on the other.
     """
-    return sum(1 for o in gc.get_objects() if isinstance(o, Coro) and o.gp is not None)
+    coros = sum(1 for o in gc.get_objects() if isinstance(o, Coro) and o.blocked is not None)
+    return coros + sum(1 for pull in list(live) if isinstance(pull, ThreadPull))
 
 
 @pytest.fixture(params=ENGINES)
@@ -53,7 +56,7 @@ def nothing_left_alive() -> Iterator[None]:
     pulls, threads, coroutines = set(live), set(threading.enumerate()), count_coroutines()
     yield
     gc.collect()
-    left = [t for t in threading.enumerate() if t.name == "pullit" and t not in threads]
+    left = [t for t in threading.enumerate() if t.name.startswith("pullit") and t not in threads]
     for thread in left:
         thread.join(1)
     assert set(live) <= pulls

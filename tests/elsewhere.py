@@ -5,9 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from textwrap import dedent
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from pullit._on_thread import AheadThreadPull, ThreadPull
 
 T = TypeVar("T")
 
@@ -38,6 +41,31 @@ def error_in_thread(call: Callable[[], object]) -> BaseException | None:
     except BaseException as e:
         return e
     return None
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    """Let other threads run until *condition* returns something true."""
+    end = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0)
+
+
+def has_yielded(it: Any) -> bool:
+    """Tell whether a ``yield_`` of *it*, in lockstep on threads, has a value not yet taken."""
+    pull: ThreadPull = it._pull
+    return len(pull.waiting) > pull.taken
+
+
+def come_to_rest(it: Any) -> None:
+    """Wait until the producer of *it* has ended, or waits for the consumer to ask.
+
+    It does so anyhow, unless it reads ahead on threads.
+    """
+    pull = it._pull
+    if isinstance(pull, AheadThreadPull):
+        ahead: AheadThreadPull = pull
+        wait_until(lambda: ahead.ended or (ahead.waiting and len(ahead.values) >= ahead.most))
 
 
 def run_script(script: str, *options: str, quiet: bool = True) -> str:

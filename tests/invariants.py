@@ -3,126 +3,120 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
-import greenlet
-
-from pullit._ahead import Ahead
-from pullit._coro import PARKED, SHALLOW, none, own
-from pullit._guard import calls
-from pullit._iterable import Direct
+from pullit._channel import START
+from pullit._coro import coro_of
+from pullit._free_list import MOST_PARKED
+from pullit._iterable import IterablePull
 from pullit._lifetimes import left, live
-from pullit._puller import Puller
-from pullit._state import EXITS, ended, over
+from pullit._on_greenlet import GreenletPull
+from pullit._on_thread import ThreadPull
+from pullit._per_thread import per_thread
+from pullit._pull import ENDED, EXITS, OPEN, RUNNING, STOPPING, SUSPENDED, UNSTARTED
+from pullit._read_ahead import AheadPull
+from pullit._types import NOTHING
 
 
-def check_all(pulls: Iterable[Puller | Direct]) -> None:
+def check_all(pulls: Iterable[Any]) -> None:
     """Check *pulls*, all that are live, and what this thread keeps."""
-    for p in {*pulls, *live.values()}:
-        if isinstance(p, Puller):
-            check(p)
+    for pull in {*pulls, *live}:
+        check(pull)
     check_registries()
 
 
-def check(p: Puller) -> None:
-    """Check one pull: first what holds always, then what its state asks for."""
-    assert p.name.startswith("pullit.")
-    assert p.bound == (p.engine is greenlet)
-    assert p.done or not p.ended
-    assert p.ended or not p.returned
-    assert p.returned or p.result is None
-    assert p.told or not p.exits
-    assert p.exits <= EXITS
-    assert p.label
-    assert p.arg is None if p.ended else p.arg
-    assert p.thread != 0 or p.root is None
-    assert (live.get(p.root) is p) == (p.root is not None)
-    {
-        "unstarted": check_unstarted,
-        "suspended": check_suspended,
-        "running": check_running,
-        "finished": check_finished,
-    }[p.state()](p)
-
-
-def check_unstarted(p: Puller) -> None:
-    assert p.thread == p.exits == 0
-    assert p.done is p.told is p.abandoned is False
-    assert not p.foreign
-    assert p.gp is p.producer is p.yielder is p.order is None
-    assert p.f
-    check_loop(p)
-
-
-def check_suspended(p: Puller) -> None:
-    assert p.thread != 0
-    assert p.done is p.abandoned is False
-    assert p.yielder is p.order is None
-    assert not p.busy
-    check_loop(p)
-    check_coro(p)
-    assert not p.root.dead
-    assert not p.producer.dead
-    if isinstance(p, Ahead):
-        assert not p.values
-        assert not p.wanted
-        assert not p.room._is_owned()
-        assert p.batch.values is None or len(p.batch.values) <= p.n
-
-
-def check_running(p: Puller) -> None:
-    assert p.thread != 0
-    assert p.yielder is not None
-    assert p.told or not p.done
-    check_coro(p)
-
-
-def check_finished(p: Puller) -> None:
-    """It holds nothing, and only the end is left; or a refusal, for ever."""
-    assert p.f is p.gp is p.root is p.producer is p.yielder is p.error is None
-    if p.loop is ended:
-        assert p.__next__ is over
+def check(pull: Any) -> None:
+    """Check one pull by the table of states that `_pull` has."""
+    assert pull.name.startswith("pullit.")
+    assert pull.label
+    assert pull.over() <= (pull.state is ENDED)
+    assert pull.done() >= pull.over()
+    assert pull.returned() <= (pull.state is ENDED)
+    if isinstance(pull, GreenletPull):
+        check_greenlet_pull(pull)
+    elif isinstance(pull, ThreadPull):
+        check_thread_pull(pull)
     else:
-        assert p.thread != 0
-        assert p.__next__ == p.loop.__next__
+        check_iterable_pull(pull)
 
 
-def check_loop(p: Puller) -> None:
-    """What asking for a value runs is the loop, or makes another if that has ended."""
-    assert p.__iter__() is p
-    begun = getattr(p.inner, "gi_frame", None)
-    assert p.__next__ == (p.loop.__next__ if begun else p.again)
+def check_greenlet_pull(pull: GreenletPull) -> None:
+    started = pull.root is not None
+    assert pull.state in (UNSTARTED, SUSPENDED, RUNNING, STOPPING, ENDED)
+    assert 0 <= pull.exits <= EXITS
+    assert started == (pull in live) == (pull.home is not None)
+    assert started == (pull.producer is not None) == (pull.blocked is not None)
+    assert (pull.state is UNSTARTED) == (pull.f is not None)
+    assert pull.value is None  # the consumer has it
+    if pull.state is UNSTARTED:
+        assert not started
+        assert pull.exits == 0
+    elif started:
+        assert pull.home
+        assert pull.state is ENDED or coro_of(pull.root) is pull
+        assert live[pull] is pull.home
+        assert pull.root.parent is pull.blocked or pull.state is ENDED
+        assert pull.regular in (None, pull.blocked)
+        if pull.state is SUSPENDED:
+            assert pull.producer
+            assert pull.producer.gr_frame is not None
+            assert pull.exits == 0
+    else:
+        assert pull.state is ENDED
+        assert pull.error is pull.regular is pull.argument is None
+        if isinstance(pull, AheadPull):
+            assert pull.batches is None
 
 
-def check_coro(p: Puller) -> None:
-    """seq was called; who asked last is blocked on the coro, and is the parent."""
-    assert p.f is None
-    assert (p.free is None) == (p.engine is not greenlet)
-    assert p.error is p.result is None
-    assert p.root.parent is p.gp
+def check_thread_pull(pull: ThreadPull) -> None:
+    started = pull.thread is not None
+    assert pull.state in (UNSTARTED, OPEN, STOPPING, ENDED)
+    assert started == (pull in live)
+    assert (START in pull.caller) >= started
+    assert all(0 <= exits <= EXITS for exits in pull.told.values())
+    assert not pull.told or pull.told_to_stop
+    if pull.over():
+        assert pull.seq is pull.argument is None
+        assert not pull.errors
+        assert not pull.waiting
+        assert not pull.values
+    elif not started:
+        assert pull.seq is not None
+        assert not pull.values
+        assert not pull.waiting
+
+
+def check_iterable_pull(pull: IterablePull) -> None:
+    assert not pull.turn  # no call is under way
+    assert pull not in live
+    if pull.state is UNSTARTED:
+        assert pull.make is not None
+        assert pull.advance is None
+    if pull.state is ENDED:
+        assert pull.make is pull.advance is None
+        assert not pull.made
+    assert pull.result in (None, NOTHING)
 
 
 def check_registries() -> None:
-    for root, p in live.items():
-        assert p.root is root
-    assert all(p.root in live for p in left)
-    for coroutine in calls:
-        assert not coroutine.dead
-    for guard in own().guards:
-        assert not guard.coroutine.dead
-    check_free()
+    home = per_thread()
+    assert home.is_here()
+    assert not home.sweeping
+    assert all(live.get(pull) is home for pull in home.dropped)
+    assert left.count(home) == len(home.dropped)
+    assert all(coroutine is None or not coroutine.dead for coroutine in home.calls)
+    assert all(guard.coroutine is None or not guard.coroutine.dead for guard in home.guards)
+    if home.free_list is not None:
+        check_free_list(home.free_list)
 
 
-def check_free() -> None:
+def check_free_list(free_list: Any) -> None:
     """The parked coroutines of this thread hold nothing, and nobody is kept for them."""
-    free = own().free
-    assert free.end.dead
-    assert free.main.parent is None
-    assert free.end.parent is free.main
-    assert len(free.parked) <= PARKED
-    assert all(0 <= depth < SHALLOW for depth in free.depths.values())
-    used = {p.root for p in live.values()} | {p.producer for p in live.values()}
-    for coroutine, work in free.parked:
-        assert coroutine.dead or id(coroutine) in free.depths
-        assert coroutine.dead or coroutine.parent is free.end
-        assert work.coro is none
+    assert free_list.exit.dead
+    assert free_list.main.parent is None
+    assert free_list.exit.parent is free_list.main
+    assert len(free_list.parked) <= MOST_PARKED
+    used = {getattr(pull, name, None) for pull in live for name in ("root", "producer")}
+    for coroutine in free_list.parked:
+        assert coroutine.dead or coroutine.parent is free_list.exit
         assert coroutine not in used

@@ -13,13 +13,12 @@ from typing import Any
 
 from pullit import PullError, PullExit
 from pullit._coro import Coro, coroswitch, newcoro
-from pullit._seq import find_engine
 
 Next = Callable[[], tuple[Any, bool]]
 Stop = Callable[[], None]
 
 
-def pull(seq: Callable[[Callable[[Any], bool]], object], engine: str) -> tuple[Next, Stop]:
+def pull(seq: Callable[[Callable[[Any], bool]], object]) -> tuple[Next, Stop]:
     """Return ``(next, stop)``, which drive *seq*."""
     c: Coro | None = None
     result: tuple[Any, bool] = (None, False)
@@ -56,7 +55,7 @@ def pull(seq: Callable[[Callable[[Any], bool]], object], engine: str) -> tuple[N
         if yield_next:
             raise PullError("next called again before yield")
         yield_next = True
-        c = c or newcoro(main, engine=find_engine("reference", engine))
+        c = c or newcoro(main)
         coroswitch(c)
         return result
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -23,25 +22,5 @@ def strike_at(k: int, struck: list[Any]) -> Callable[..., None]:
         if event in ("call", "c_return") and next(places) == k:
             struck.append((frame.f_code.co_name, event))
             raise Strike
-
-    return profile
-
-
-def strike_twice(k: int, again: int, struck: list[Any]) -> Callable[..., None]:
-    """Return what strikes like `strike_at`, and then at the *again*-th call, if that is not 0."""
-    strike = strike_at(k, struck)
-    places = itertools.count(1)
-
-    def trace(frame: Any, event: str, arg: object) -> None:
-        if next(places) == again:
-            sys.settrace(None)
-            raise Strike
-
-    def profile(frame: Any, event: str, arg: object) -> None:
-        try:
-            strike(frame, event, arg)
-        except Strike:
-            sys.settrace(trace if again else None)
-            raise
 
     return profile

@@ -1,5 +1,8 @@
 """read_ahead: one switch brings many values, and all else is as it is without.
 
+On greenlets the two sides take turns of n values. On threads they work at the same
+time, and what a test may know is what holds when the producer has come to rest.
+
 The numbers are those of the contract. test_model.py has random programs that
 read ahead, against a model.
 """
@@ -17,16 +20,15 @@ import weakref
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import islice
-from types import FrameType
 from typing import Any
 
 import greenlet
 import pytest
-from elsewhere import error_in_thread, in_thread, run_script
+from elsewhere import come_to_rest, error_in_thread, in_thread, run_script
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from producers import api, countdown, deaf, failing, logged
-from strikes import Strike, strike_at, strike_twice
+from strikes import Strike, strike_at
 
 import pullit
 from pullit import (
@@ -41,7 +43,7 @@ from pullit import (
     iterate,
     iterate2,
 )
-from pullit._seq import Engine
+from pullit._types import Engine
 
 Log = list[object]
 
@@ -62,6 +64,16 @@ def numbers(size: int, log: Log | None = None) -> Seq[int]:
         return "whole"
 
     return numbers
+
+
+def reached(engine: Engine, n: int, taken: int) -> int:
+    """Count the values that seq has yielded when it has come to rest, if it has so many.
+
+    It waits in the last of these ``yield_``, *taken* of whose values have been taken.
+    """
+    if n < 2 or taken == 0:
+        return taken
+    return taken + n if engine == "thread" else -(-taken // n) * n
 
 
 NUMBERS = "numbers.<locals>.numbers"
@@ -167,8 +179,10 @@ def test_pairs_and_generators_read_ahead_too(engine: Engine, n: int) -> None:
     expected = [(k, str(k)) for k in range(5)]
     assert list(iterate2(pairs, read_ahead=n, engine=engine)) == expected
     log.clear()
-    assert next(iterate2(pairs, read_ahead=n, engine=engine)) == (0, "0")
-    assert len(log[:5]) >= min(max(n, 1), 5)
+    with iterate2(pairs, read_ahead=n, engine=engine) as two:
+        assert next(two) == (0, "0")
+        come_to_rest(two)
+        assert len(log) == min(reached(engine, n, 1), 5)
 
     @generator(read_ahead=n, engine=engine)
     def upwards(yield_: Callable[[int], Any], start: int, *, size: int = 5) -> None:
@@ -180,13 +194,14 @@ def test_pairs_and_generators_read_ahead_too(engine: Engine, n: int) -> None:
     it = upwards(10)
     assert log == []
     assert next(it) == 10
-    assert len(log) == min(max(n, 1), 5)
+    come_to_rest(it)
+    assert len(log) == min(reached(engine, n, 1), 5)
     assert list(it) == [11, 12, 13, 14]
     assert list(upwards(3, size=2)) == [3, 4]
 
 
 def test_the_producer_runs_n_values_ahead(engine: Engine) -> None:
-    """It waits in the yield_ of each nth; what is left comes with its end."""
+    """On greenlets it waits in the yield_ of each nth; on threads while n values wait."""
     asked: Log = []
     answered: Log = []
 
@@ -201,14 +216,18 @@ def test_the_producer_runs_n_values_ahead(engine: Engine) -> None:
     states = []
     for _ in range(7):
         next(it)
+        come_to_rest(it)
         states.append((len(asked), len(answered)))
-    assert states == [(3, 2)] * 3 + [(6, 5)] * 3 + [(8, 7)]
+    if engine == "greenlet":
+        assert states == [(3, 2)] * 3 + [(6, 5)] * 3 + [(8, 7)]
+    else:
+        assert states == [(4, 3), (5, 4), (6, 5), (7, 6)] + [(8, 7)] * 3
     assert not it.done
     assert list(it) == []
     assert answered == [True] * 7
 
 
-def test_the_two_take_turns_of_n_values(engine: Engine) -> None:
+def test_on_greenlets_the_two_take_turns_of_n_values() -> None:
     """Nothing of the producer runs while there are values."""
     log: list[str] = []
 
@@ -218,9 +237,75 @@ def test_the_two_take_turns_of_n_values(engine: Engine) -> None:
             yield_(n)
         log.append("e")
 
-    for _ in iterate(producer, read_ahead=3, engine=engine):
+    for _ in iterate(producer, read_ahead=3):
         log.append("c")
     assert "".join(log) == "pppcccpppcccpec"
+
+
+def test_on_threads_the_first_next_waits_for_one_value_only() -> None:
+    """The producer may wait for its source, or for what the consumer does with the value."""
+    go_on = threading.Event()
+
+    def producer(yield_: Callable[[int], Any]) -> None:
+        yield_(0)
+        go_on.wait()
+        yield_(1)
+
+    it = iterate(producer, read_ahead=100, engine="thread")
+    assert next(it) == 0
+    go_on.set()
+    assert list(it) == [1]
+
+
+@pytest.mark.parametrize("n", [2, 3, 9])
+def test_on_threads_the_two_work_at_the_same_time(n: int) -> None:
+    """They meet after each value; in lockstep each would wait for the other."""
+    meeting = threading.Barrier(2)
+
+    def producer(yield_: Callable[[int], Any]) -> None:
+        for n in range(5):
+            yield_(n)
+            meeting.wait(10)
+
+    got = []
+    for value in iterate(producer, read_ahead=n, engine="thread"):
+        meeting.wait(10)
+        got.append(value)
+    assert got == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("n", [2, 3, 9])
+def test_on_threads_no_more_than_n_values_wait(n: int) -> None:
+    """However fast the producer is."""
+    taken = 0
+    waiting: list[int] = []
+
+    def producer(yield_: Callable[[int], Any]) -> None:
+        for value in range(1000):
+            yield_(value)
+            waiting.append(value + 1 - taken)
+
+    for _ in iterate(producer, read_ahead=n, engine="thread"):
+        taken += 1
+    assert len(waiting) == 1000
+    assert max(waiting) <= n
+
+
+def test_on_threads_many_threads_may_fill_it() -> None:
+    """Each waits where there is no room; none of their values is lost."""
+
+    def producer(yield_: Callable[[int], Any]) -> None:
+        part = lambda k: [yield_(value) for value in range(k, 400, 4)]
+        threads = [threading.Thread(target=part, args=(k,)) for k in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    got = list(iterate(producer, read_ahead=3, engine="thread"))
+    assert sorted(got) == list(range(400))
+    for k in range(4):
+        assert [value for value in got if value % 4 == k] == list(range(k, 400, 4))
 
 
 @pytest.mark.parametrize("size", [0, 1, 3, 4, 5, 11, 12])
@@ -260,6 +345,37 @@ def test_a_huge_number_costs_nothing() -> None:
         tracemalloc.stop()
 
 
+def test_on_threads_the_end_does_not_wait_for_a_helper_that_has_yet_to_wake() -> None:
+    """seq has returned, and all values are taken; the helper's yield_ finds room, late."""
+    answers: Log = []
+    threads: list[threading.Thread] = []
+    go_on = threading.Event()
+
+    def hold(frame: Any, event: str, arg: Any) -> None:
+        if event == "c_return" and arg.__name__ == "acquire" and frame.f_code.co_name == "yield_":
+            sys.setprofile(None)
+            go_on.wait()
+
+    def producer(yield_: Callable[[int], Any]) -> None:
+        def help() -> None:
+            sys.setprofile(hold)
+            answers.extend([yield_(0), yield_(1)])
+            answers.append(yield_(2))
+
+        threads.extend([threading.current_thread(), threading.Thread(target=help)])
+        threads[1].start()
+
+    it = iterate(producer, read_ahead=2, engine="thread")
+    assert next(it) == 0
+    threads[0].join()
+    assert next(it) == 1
+    assert list(it) == []
+    go_on.set()
+    threads[1].join()
+    assert answers[0] is True
+    assert answers[2:] == [False]
+
+
 # 1, 4, 14: the beginning, close, drop.
 
 
@@ -269,6 +385,7 @@ def test_01_making_it_runs_none_of_seq(engine: Engine) -> None:
     it = iterate(logged(countdown, log), read_ahead=5, engine=engine)
     assert log == []
     assert next(it) == 3
+    come_to_rest(it)
     assert log == ["start", True, True, True, "end"]
 
 
@@ -289,8 +406,9 @@ def test_04_close_tells_the_producer_where_it_is(engine: Engine, taken: int) -> 
     log: Log = []
     it = iterate(logged(numbers(9), log), read_ahead=2, engine=engine)
     assert list(islice(it, taken)) == list(range(taken))
+    come_to_rest(it)
     assert it.close() == "stopped"
-    ahead = taken + taken % 2
+    ahead = reached(engine, 2, taken)
     assert log == ["start"] + [True] * (ahead - 1) + [False, "end"]
     assert list(it) == []
     assert it.close() is None
@@ -300,9 +418,10 @@ def test_04_close_tells_the_producer_where_it_is(engine: Engine, taken: int) -> 
 def test_04_with_closes(engine: Engine) -> None:
     """At the end of the block."""
     log: Log = []
-    with iterate(logged(countdown, log), read_ahead=2, engine=engine) as it:
-        assert next(it) == 3
-    assert log == ["start", True, False, "end"]
+    with iterate(logged(numbers(9), log), read_ahead=2, engine=engine) as it:
+        assert next(it) == 0
+        come_to_rest(it)
+    assert log == ["start"] + [True] * (reached(engine, 2, 1) - 1) + [False, "end"]
     assert it.done
 
 
@@ -321,8 +440,9 @@ def test_04_what_ran_ahead_is_let_go_on_close(engine: Engine, n: int) -> None:
     try:
         it = iterate(things, read_ahead=n, engine=engine)
         first = next(it)
+        come_to_rest(it)
         it.close()
-        assert len(watches) == min(n, 5)
+        assert len(watches) == min(reached(engine, n, 1), 5)
         assert [watch() for watch in watches] == [first] + [None] * (len(watches) - 1)
         assert list(it) == []
     finally:
@@ -330,7 +450,7 @@ def test_04_what_ran_ahead_is_let_go_on_close(engine: Engine, n: int) -> None:
 
 
 def test_14_values_are_let_go_with_their_batch(engine: Engine) -> None:
-    """By the switch that brings the next one."""
+    """By the switch that brings the next one; on threads each when it is taken."""
 
     def things(yield_: Callable[[Thing], Any]) -> None:
         for _ in range(6):
@@ -343,7 +463,9 @@ def test_14_values_are_let_go_with_their_batch(engine: Engine) -> None:
         it = iterate(things, read_ahead=2, engine=engine)
         for n in range(6):
             next(it)
-            assert [watch() for watch in watches[: n - n % 2]] == [None] * (n - n % 2)
+            come_to_rest(it)
+            size = n + 1 if engine == "thread" else n - n % 2
+            assert [watch() for watch in watches[:size]] == [None] * size
         assert next(it, None) is None
         assert [watch() for watch in watches] == [None] * 6
     finally:
@@ -354,28 +476,65 @@ def test_14_a_dropped_iterator_is_stopped_at_once(engine: Engine) -> None:
     """In the middle of a batch, and with one used up."""
     for taken in (1, 2):
         log: Log = []
-        it = iterate(logged(countdown, log), read_ahead=2, engine=engine)
+        it = iterate(logged(numbers(9), log), read_ahead=2, engine=engine)
         list(islice(it, taken))
+        come_to_rest(it)
         del it
-        assert log == ["start", True, False, "end"]
+        assert log == ["start"] + [True] * (reached(engine, 2, taken) - 1) + [False, "end"]
+
+
+def test_14_one_dropped_while_seq_runs_is_told_to_stop_and_nobody_waits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """On threads; there is nobody else who would hear of an error of it."""
+    heard: Log = []
+    log: Log = []
+    threads: list[threading.Thread] = []
+    go_on = threading.Event()
+    error = KeyError("boom")
+    monkeypatch.setattr(threading, "excepthook", lambda args: heard.append(args.exc_value))
+
+    def producer(yield_: Callable[[int], Any]) -> None:
+        threads.append(threading.current_thread())
+        yield_(1)
+        go_on.wait()
+        log.append(yield_(2))
+        raise error
+
+    it = iterate(producer, read_ahead=5, engine="thread")
+    next(it)
+    del it
+    assert log == []
+    go_on.set()
+    threads[0].join()
+    assert log == [False]
+    assert heard == [error]
 
 
 def test_14_nested_ones_are_stopped_too(engine: Engine) -> None:
     """Each when its holder lets go of it."""
     log: Log = []
+    inner: list[weakref.ref[PullIterator[int]]] = []
+
+    def watched(it: PullIterator[int]) -> PullIterator[int]:
+        inner.append(weakref.ref(it))
+        return it
 
     def outer(yield_: Callable[[int], Any]) -> None:
         try:
-            for value in iterate(logged(numbers(9), log), read_ahead=3, engine=engine):
+            for value in watched(iterate(logged(numbers(9), log), read_ahead=3, engine=engine)):
                 yield_(value)
         finally:
             log.append("outer end")
 
     it = iterate(outer, read_ahead=2, engine=engine)
     next(it)
-    assert log == ["start", True, True]
+    come_to_rest(it)
+    come_to_rest(inner[0]())
+    until = ["start"] + [True] * (reached(engine, 3, reached(engine, 2, 1)) - 1)
+    assert log == until
     del it
-    assert log == ["start", True, True, False, "end", "outer end"]
+    assert log == [*until, False, "end", "outer end"]
 
 
 @pytest.mark.parametrize("finish", ["close", "with", "drop"])
@@ -388,6 +547,7 @@ def test_04_an_error_that_ran_ahead_is_raised_by_what_stops(
     error = KeyError("boom")
     it = iterate(failing(error, 1, 2, 3), read_ahead=5, engine=engine)
     assert next(it) == 1
+    come_to_rest(it)
     if finish == "drop":
         del it
         assert heard == [error]
@@ -450,14 +610,15 @@ def test_16_stop_iteration_carries_the_result_once(engine: Engine) -> None:
         next(outer)
 
 
-@pytest.mark.parametrize("n", [3, 4, 9])
+@pytest.mark.parametrize("n", [2, 3, 4, 9])
 def test_16_close_returns_what_seq_has_returned_ahead(engine: Engine, n: int) -> None:
-    """With n equal to the number of values seq still waits in the last yield_."""
+    """If it has; it may still wait in the last yield_."""
     it = iterate(countdown, read_ahead=n, engine=engine)
     next(it)
+    come_to_rest(it)
     with pytest.raises(PullError, match="countdown has not returned yet"):
         it.result  # noqa: B018
-    result = "stopped" if n == 3 else "lift-off"
+    result = "stopped" if reached(engine, n, 1) <= 3 else "lift-off"
     assert it.close() == result
     assert it.result == result
     assert it.close() is None
@@ -479,6 +640,7 @@ def test_16_19_states_from_the_first_to_the_last(engine: Engine) -> None:
         return f"<pullit.PullIterator of {where}, {state}>"
 
     def look() -> tuple[str, bool, str | None]:
+        come_to_rest(it)
         with pytest.raises(PullError) as caught:
             it.result  # noqa: B018
         assert str(caught.value) == (
@@ -489,16 +651,21 @@ def test_16_19_states_from_the_first_to_the_last(engine: Engine) -> None:
         return repr(it), it.done, frame.f_code.co_name if frame else None
 
     it = iterate(producer, read_ahead=2, engine=engine)
-    assert look() == (show("unstarted"), False, None)
+    assert (repr(it), it.done, it.frame) == (show("unstarted"), False, None)
     assert next(it) == 0
     assert look() == (show("suspended"), False, "producer")
     assert next(it) == 1
-    assert look() == (show("suspended"), False, "producer")
+    has_ended = reached(engine, 2, 2) > 3
+    assert look() == (show("suspended"), False, None if has_ended else "producer")
     assert next(it) == 2
     assert look() == (show("suspended"), False, None)
     assert next(it, "end") == "end"
     assert (repr(it), it.done, it.result, it.frame) == (show("finished"), True, "whole", None)
-    assert seen == [show("running")] * 3
+    if engine == "greenlet":
+        assert seen == [show("running")] * 3
+    else:  # while a next waits
+        assert seen[0] == show("running")
+        assert set(seen) <= {show("running"), show("suspended")}
 
 
 @pytest.mark.parametrize("call", ["send", "throw"])
@@ -561,8 +728,9 @@ def test_05_a_producer_that_goes_on_gets_pull_exit(engine: Engine) -> None:
 
     it = iterate(ignores_false, read_ahead=3, engine=engine)
     assert next(it) == 0
+    come_to_rest(it)
     assert it.close() is None
-    assert log == [True, True, False, "end"]
+    assert log == [True] * (reached(engine, 3, 1) - 1) + [False, "end"]
 
 
 def test_05_one_that_swallows_it_drains(engine: Engine) -> None:
@@ -570,8 +738,10 @@ def test_05_one_that_swallows_it_drains(engine: Engine) -> None:
     log: Log = []
     it = iterate(deaf(20, log), read_ahead=3, engine=engine)
     next(it)
+    come_to_rest(it)
     assert it.close() == "drained"
-    assert log == [True] * 2 + [False] + ["PullExit"] * 5 + [False] * 12
+    ahead = reached(engine, 3, 1) - 1
+    assert log == [True] * ahead + [False] + ["PullExit"] * 5 + [False] * (14 - ahead)
     assert list(it) == []
 
 
@@ -753,7 +923,7 @@ def test_07_20_a_call_from_inside_seq_is_refused_and_harmless(
     it = iterate(producer, read_ahead=n, engine=engine)
     assert list(it) == [0, 1, 2, 3, 4]
     assert it.result == "whole"
-    name = "stop" if call == "close" else "next"
+    name = "close" if call == "close" else "next"
     where = "test_07_20_a_call_from_inside_seq_is_refused_and_harmless.<locals>.producer"
     assert texts == 5 * [
         f"pullit.iterate: {name} called again before yield; {where} is running:"
@@ -781,14 +951,15 @@ def test_07_during_cleanup_next_ends_and_close_does_nothing(engine: Engine) -> N
     log: Log = []
 
     def producer(yield_: Callable[[int], Any]) -> None:
-        yield_(1)
-        yield_(2)
+        while yield_(1):
+            pass
         it.close()
         log.append(list(it))
         log.append(next(it, "end"))
 
     it = iterate(producer, read_ahead=2, engine=engine)
     next(it)
+    come_to_rest(it)
     it.close()
     assert log == [[], "end"]
     assert list(it) == []
@@ -798,7 +969,10 @@ def test_07_during_cleanup_next_ends_and_close_does_nothing(engine: Engine) -> N
 
 
 def test_08_a_kept_yield_between_two_nexts_is_refused(engine: Engine) -> None:
-    """With values ahead or without; the iterator is unharmed. After the end: False."""
+    """With values ahead or without; the iterator is unharmed. After the end: False.
+
+    On threads that is the end of seq, be there values left or not.
+    """
     kept: list[Callable[[int], Any]] = []
 
     def producer(yield_: Callable[[int], Any]) -> None:
@@ -813,6 +987,10 @@ def test_08_a_kept_yield_between_two_nexts_is_refused(engine: Engine) -> None:
         it = iterate(producer, read_ahead=n, engine=engine)
         for value in it:
             got.append(value)
+            come_to_rest(it)
+            if engine == "thread" and it.frame is None:
+                assert kept[0](9) is False
+                continue
             for _ in range(2):
                 with pytest.raises(PullError) as caught:
                     kept[0](9)
@@ -858,15 +1036,16 @@ def test_08_the_yield_of_a_pair_is_refused_too(engine: Engine) -> None:
         kept.append(yield_)
         with pytest.raises(TypeError):
             kept[0](1)
-        yield_(1, 2)
-        yield_(3, 4)
+        for n in range(1, 7, 2):
+            yield_(n, n + 1)
 
     it = iterate2(pairs, read_ahead=2, engine=engine)
     assert next(it) == (1, 2)
+    come_to_rest(it)
     with pytest.raises(PullError, match=r"^pullit\.iterate2: yield_ called again before next"):
-        kept[0](5, 6)
-    assert list(it) == [(3, 4)]
-    assert kept[0](7, 8) is False
+        kept[0](7, 8)
+    assert list(it) == [(3, 4), (5, 6)]
+    assert kept[0](9, 10) is False
 
 
 # 9, 10: who yields, and who asks.
@@ -877,7 +1056,10 @@ def test_08_the_yield_of_a_pair_is_refused_too(engine: Engine) -> None:
 def test_09_a_nested_producer_may_call_the_outer_yield(
     engine: Engine, outer_n: int, inner_n: int
 ) -> None:
-    """The outer's values keep the order in which they were yielded."""
+    """The outer's values keep the order in which they were yielded.
+
+    On threads the two producers run at the same time, if the inner one reads ahead.
+    """
     order: list[str] = []
 
     def outer(yield_: Callable[[str], Any]) -> str:
@@ -897,7 +1079,9 @@ def test_09_a_nested_producer_may_call_the_outer_yield(
     it = iterate(outer, read_ahead=outer_n, engine=engine)
     got = list(it)
     assert len(got) == 6
-    assert got == order
+    if engine == "greenlet" or inner_n < 2:
+        assert got == order
+    assert sorted(got) == sorted(order)
     assert it.result == "whole"
 
 
@@ -908,8 +1092,9 @@ def test_09_a_close_reaches_the_nested_producer_that_yielded(engine: Engine, inn
 
     def outer(yield_: Callable[[int], Any]) -> str:
         def inner(inner_yield: Callable[[int], Any]) -> str:
-            log.append(yield_(1))
-            log.append(yield_(2))
+            while yield_(1):
+                pass
+            log.append("told")
             return "inner"
 
         it = iterate(inner, read_ahead=inner_n, engine=engine)
@@ -920,7 +1105,7 @@ def test_09_a_close_reaches_the_nested_producer_that_yielded(engine: Engine, inn
     it = iterate(outer, read_ahead=2, engine=engine)
     assert next(it) == 1
     assert it.close() == "outer"
-    assert log == [True, False, [], "inner"]
+    assert log == ["told", [], "inner"]
 
 
 def test_09_a_greenlet_of_the_producers_may_yield() -> None:
@@ -973,31 +1158,21 @@ def test_10_threads_may_take_turns_with_the_thread_engine() -> None:
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_11_20_another_thread_is_refused_and_does_no_harm(call: str) -> None:
-    """WrongThreadError, when the batch is used up."""
+@pytest.mark.parametrize("taken", [1, 2, 3, 4, 5])
+def test_11_20_another_thread_is_refused_and_does_no_harm(call: str, taken: int) -> None:
+    """WrongThreadError, when the batch is used up and amid it."""
     it = iterate(numbers(5), read_ahead=2)
-    assert list(islice(it, 2)) == [0, 1]
+    assert list(islice(it, taken)) == list(range(taken))
     for _ in range(2):
         error = error_in_thread(lambda: CALLS[call](it))
-        name = "stop" if call == "close" else "next"
+        name = "close" if call == "close" else "next"
         assert isinstance(error, WrongThreadError)
         assert str(error) == (
             f"pullit.iterate: {name} called in thread 'other', but {NUMBERS} was started in"
             " thread 'MainThread' and cannot change threads; call it there, or pass"
             ' engine="thread"'
         )
-    assert list(it) == [2, 3, 4]
-
-
-def test_11_values_that_are_there_need_no_switch() -> None:
-    """So another thread may have them; but it may not close the iterator."""
-    it = iterate(numbers(7), read_ahead=3)
-    got: list[int] = [next(it)]
-    assert error_in_thread(lambda: got.append(next(it))) is None
-    assert isinstance(error_in_thread(it.close), WrongThreadError)
-    assert error_in_thread(lambda: got.append(next(it))) is None
-    assert isinstance(error_in_thread(lambda: next(it)), WrongThreadError)
-    assert got + list(it) == list(range(7))
+    assert list(it) == list(range(taken, 5))
 
 
 def test_11_a_pull_not_started_belongs_to_no_thread() -> None:
@@ -1186,13 +1361,16 @@ def test_a_callback_api_may_be_read_ahead(engine: Engine) -> None:
     log.clear()
     it = iterate(seq, read_ahead=3, engine=engine)
     next(it)
+    come_to_rest(it)
     assert it.close() is None
-    assert log == ["reply 0", "reply 1", "PullExit"]
+    ahead = reached(engine, 3, 1) - 1
+    assert log == [*(f"reply {n}" for n in range(ahead)), "PullExit"]
     log.clear()
     it = iterate(from_callback(api(5, log), stop_reply=-1), read_ahead=3, engine=engine)
     next(it)
+    come_to_rest(it)
     assert it.close() == "api"
-    assert log == [None, None, -1, -1, -1]
+    assert log == [None] * ahead + [-1] * (5 - ahead)
 
 
 def guarded(name: str, log: Log, n: int, size: int = 5) -> PullIterator[int]:
@@ -1349,10 +1527,9 @@ def test_21_a_call_while_another_runs_is_refused_and_harmless() -> None:
     running, go_on = threading.Event(), threading.Event()
 
     def producer(yield_: Callable[[int], Any]) -> None:
-        yield_(0)
         running.set()
         go_on.wait()
-        for n in range(1, 5):
+        for n in range(5):
             yield_(n)
 
     it = iterate(producer, read_ahead=3, engine="thread")
@@ -1367,24 +1544,6 @@ def test_21_a_call_while_another_runs_is_refused_and_harmless() -> None:
     first.join()
     assert got == [0]
     assert list(it) == [1, 2, 3, 4]
-
-
-def test_21_no_thread_comes_between_a_switch_and_its_values() -> None:
-    """It is refused, also if that was the last switch; the values go to who has switched."""
-    refused: list[BaseException | None] = []
-
-    def profile(frame: FrameType, event: str, arg: object) -> None:
-        if frame.f_code.co_name == "refill" and event == "c_return":
-            refused.append(error_in_thread(lambda: next(it)))
-
-    it = iterate(numbers(5), read_ahead=2, engine="thread")
-    sys.setprofile(profile)
-    try:
-        assert list(it) == [0, 1, 2, 3, 4]
-    finally:
-        sys.setprofile(None)
-    assert len(refused) >= 3
-    assert {type(e) for e in refused} == {PullError}
 
 
 def test_21_its_threads_are_gone_when_the_pull_is() -> None:
@@ -1409,7 +1568,6 @@ def test_21_one_that_was_interrupted_stops_at_its_next_yield() -> None:
         go_on, log = threading.Event(), []
 
         def producer(yield_):
-            yield_(1)
             signal.setitimer(signal.ITIMER_REAL, 0.02)
             go_on.wait()
             try:
@@ -1434,8 +1592,8 @@ def test_21_one_that_was_interrupted_stops_at_its_next_yield() -> None:
                 thread.join()
         print(log)
         """
-    finished = "<pullit.PullIterator of producer, finished> True []"
-    assert run_script(script) == f"{finished}\n[False, 'exit']\n"
+    over = "<pullit.PullIterator of producer, running> True []"
+    assert run_script(script) == f"{over}\n[False, 'exit']\n"
 
 
 # Iterables.
@@ -1478,23 +1636,37 @@ def test_an_iterable_inside_of_a_producer_is_read_ahead(engine: Engine) -> None:
     seq = from_iterable(count())
     it: PullIterator[Any] = iterate(lambda yield_: seq(yield_), read_ahead=3, engine=engine)
     assert next(it) == 0
-    assert log == [0, 1, 2]
+    come_to_rest(it)
+    assert log == list(range(reached(engine, 3, 1)))
     assert list(it) == [1, 2, 3, 4]
 
 
 def test_lockstep_takes_iterators_that_read_ahead(engine: Engine) -> None:
     """And closes them."""
     log: Log = []
-    it = pullit.zip(
-        iterate(numbers(9, log), read_ahead=4, engine=engine),
-        iterate(numbers(9), read_ahead=3, engine=engine),
-    )
+    both = [
+        iterate(numbers(99, log), read_ahead=4, engine=engine),
+        iterate(numbers(99), read_ahead=3, engine=engine),
+    ]
+    it = pullit.zip(*both)
     assert list(islice(it, 5)) == [(n, n) for n in range(5)]
-    assert len(log) == 8
+    come_to_rest(both[0])
+    assert len(log) == reached(engine, 4, 5)
+    both.clear()
     it.close()
+    assert it.done
 
 
 # Signals.
+
+
+@pytest.fixture
+def no_collection() -> Iterator[None]:
+    """Have no collection amid a test: a strike in what that drops would be lost."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
 
 
 def plain(yield_: Callable[[int], Any], missed: Log) -> None:
@@ -1518,54 +1690,46 @@ def nested(yield_: Callable[[int], Any], missed: Log) -> None:
             return
 
 
+@pytest.mark.usefixtures("no_collection")
 @pytest.mark.parametrize("n", [0, 2, 3, 5, 9])
-@pytest.mark.parametrize(
-    ("seq", "again"), [(nested, 0), *((seq, n) for seq in (plain, stubborn) for n in range(5))]
-)
-def test_wherever_signals_strike_no_value_is_lost_on_the_way(
-    seq: Callable[..., None], n: int, again: int, engine: Engine, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("seq", [plain, stubborn, nested])
+def test_wherever_a_signal_strikes_no_value_is_lost_on_the_way(
+    seq: Callable[..., None], n: int, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever is consumed has no gap, but for values whose own yield_ was struck.
-
-    A second one strikes at a call that comes after the first, when that is handled.
-    """
+    """Whatever is consumed has no gap, but for values whose own yield_ was struck."""
     monkeypatch.setattr(sys, "unraisablehook", bool)
-    gc.disable()
-    try:
-        for k in itertools.count(1):
-            struck: Log = []
-            missed: Log = []
-            got: list[int] = []
-            it = iterate(lambda yield_: seq(yield_, missed), read_ahead=n, engine=engine)
-            whole = False
-            if engine == "thread":  # threading itself does not bear a strike where it starts one
-                got.append(next(it))
+    for k in itertools.count(1):
+        struck: Log = []
+        missed: Log = []
+        got: list[int] = []
+        it = iterate(lambda yield_: seq(yield_, missed), read_ahead=n, engine=engine)
+        whole = False
+        if engine == "thread":  # threading itself does not bear a strike where it starts one
+            got.append(next(it))
+        try:
+            sys.setprofile(strike_at(k, struck))
             try:
-                sys.setprofile(strike_twice(k, again, struck))
-                try:
-                    for value in it:
-                        got.append(value)
-                    whole = True
-                finally:
-                    sys.setprofile(None)
-                    sys.settrace(None)
+                for value in it:
+                    got.append(value)
+                whole = True
+            finally:
+                sys.setprofile(None)
+        except Strike:
+            try:
+                got.extend(it)
             except Strike:
-                try:
-                    got.extend(it)
-                except Strike:
-                    pass
-            it.close()
-            assert it.done
-            expected = [v for v in range(5) if v in got or v not in missed]
-            assert got == expected[: len(got)], (k, struck)
-            assert not whole or got == expected, (k, struck)
-            if not struck:
-                break
-        assert k > 20
-    finally:
-        gc.enable()
+                pass
+        it.close()
+        assert it.done
+        expected = [v for v in range(5) if v in got or v not in missed]
+        assert got == expected[: len(got)], (k, struck)
+        assert not whole or got == expected, (k, struck)
+        if not struck:
+            break
+    assert k > 20
 
 
+@pytest.mark.usefixtures("no_collection")
 @pytest.mark.parametrize("n", [0, 2])
 def test_a_strike_while_iteration_begins_does_not_end_it_in_silence(n: int) -> None:
     """The pull is over, and says so, or all values are still to come."""
@@ -1595,6 +1759,7 @@ def test_a_strike_while_iteration_begins_does_not_end_it_in_silence(n: int) -> N
     assert k > 20
 
 
+@pytest.mark.usefixtures("no_collection")
 @pytest.mark.parametrize("n", [0, 2])
 def test_06_wherever_a_signal_strikes_an_error_of_seq_is_no_return(n: int) -> None:
     """Whichever of the two errors the consumer gets: there is no result."""
@@ -1630,7 +1795,9 @@ def test_a_storm_of_signals_loses_no_value_and_no_order() -> None:
             pass
 
         def strike(*_):
+            global armed
             if armed:
+                armed = False
                 raise Strike
 
         def numbers(yield_):
@@ -1652,10 +1819,9 @@ def test_a_storm_of_signals_loses_no_value_and_no_order() -> None:
             got, struck, ended = [], False, False
             seq, n = random.choice([numbers, nested]), random.randrange(2, 50)
             it = pullit.iterate(seq, read_ahead=n)
-            first, again = random.uniform(1e-5, 2e-4), random.uniform(3e-5, 3e-4)
-            signal.setitimer(signal.ITIMER_REAL, first, again)
             try:
                 armed = True
+                signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-5, 2e-4))
                 try:
                     for n in it:
                         got.append(n)
@@ -1683,7 +1849,7 @@ def test_a_storm_of_signals_loses_no_value_and_no_order() -> None:
 
 
 # At random: to close after k values is, without reading ahead, to close after all
-# that the switches have brought until then.
+# that seq has yielded until then.
 
 
 Step = tuple[str, int]
@@ -1727,6 +1893,8 @@ def walk(it: PullIterator[int], taken: int, close: bool) -> tuple[list[int], str
         for value in islice(it, taken):
             got.append(value)
         if close:
+            if taken:
+                come_to_rest(it)
             it.close()
     except BaseException as e:
         raised = type(e).__name__
@@ -1769,7 +1937,7 @@ def test_at_random_it_is_the_strict_iterator_some_values_later(
     log.clear()
     strict_log.clear()
     got, *rest = walk(ahead(), taken, close=True)
-    brought = -(-taken // n) * n
+    brought = reached(engine, n, taken)
     strictly_got, *strictly_rest = walk(strict(), brought + (brought > len(steps)), close=True)
     if taken <= len(steps):
         assert got == strictly_got[:taken]
@@ -1819,6 +1987,7 @@ def close_it(it: PullIterator[Thing]) -> None:
 
 def drop_it(it: PullIterator[Thing]) -> None:
     next(it)
+    come_to_rest(it)
 
 
 def leave_it(it: PullIterator[Thing]) -> None:

@@ -15,7 +15,7 @@ from producers import countdown
 
 import pullit
 from pullit import PullError
-from pullit._seq import Engine
+from pullit._types import Engine
 
 MAKERS: dict[str, Callable[..., Any]] = {
     "pull": pullit.pull,

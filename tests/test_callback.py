@@ -18,9 +18,8 @@ from producers import api
 
 import pullit
 from pullit import PullError, PullExit, PullIterator, Seq, from_callback, iterate
-from pullit._coro import own
-from pullit._guard import calls
-from pullit._seq import Engine
+from pullit._per_thread import per_thread
+from pullit._types import Engine
 
 Log = list[object]
 
@@ -29,8 +28,8 @@ Log = list[object]
 def nothing_left_guarded() -> Any:
     """Fail the test that leaves a guard or a waiting call behind."""
     yield
-    assert own().guards == []
-    assert calls == {}
+    assert per_thread().guards == []
+    assert per_thread().calls == {}
 
 
 def test_each_call_is_a_value(engine: Engine) -> None:

@@ -556,7 +556,7 @@ def test_07_a_producer_that_asks_its_consumer_is_refused(call: str, kind: str) -
     argument: Any = seq if kind == "push" else numbers()
     its.append(pullit.zip([1, 2, 3], argument))
     assert list(its[0]) == [(1, 0), (2, 1), (3, 2)]
-    name = {"close": "stop"}.get(call, call)
+    name = call
     assert len(errors) == 3
     assert errors[0].startswith(f"pullit.zip: {name} called again before yield; zip(list object, ")
     assert errors[0].endswith(
@@ -612,7 +612,7 @@ def test_11_another_thread_is_refused(call: str) -> None:
         arguments = {"send": (1,), "throw": (ConsumerError(),)}.get(call, ())
         error = error_in_thread(lambda: getattr(it, call)(*arguments))
         assert isinstance(error, WrongThreadError)
-        name = {"__next__": "next", "close": "stop"}.get(call, call)
+        name = {"__next__": "next"}.get(call, call)
         assert str(error) == (
             f"pullit.zip: {name} called in thread 'other', but zip(countdown, list object) was"
             " started in thread 'MainThread' and cannot change threads; call it there"

@@ -16,7 +16,7 @@ from greenlet import getcurrent, greenlet
 
 import pullit
 from pullit import PullError, WrongThreadError
-from pullit._seq import Engine
+from pullit._types import Engine
 
 gevent = pytest.importorskip("gevent")
 sqlalchemy = pytest.importorskip("sqlalchemy")

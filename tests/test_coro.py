@@ -1,4 +1,4 @@
-"""The coro layer: newcoro, coroswitch and coroexit, on both engines."""
+"""The coro layer: newcoro, coroswitch and coroexit."""
 
 from __future__ import annotations
 
@@ -14,35 +14,34 @@ from greenlet import GreenletExit
 
 from pullit import PullError
 from pullit._coro import Coro, coroswitch, newcoro
-from pullit._seq import Engine, find_engine
 
 color = ContextVar("color", default="none")
 
 
-def test_newcoro_runs_nothing(engine: Engine) -> None:
+def test_newcoro_runs_nothing() -> None:
     """A new coro holds a coroutine that has not run f (row 34)."""
     log: list[str] = []
-    c = newcoro(lambda _: log.append("f"), engine=find_engine("test", engine))
+    c = newcoro(lambda _: log.append("f"))
     assert log == []
     coroswitch(c)
     assert log == ["f"]
 
 
-def test_f_is_called_with_the_argument_or_none(engine: Engine) -> None:
+def test_f_is_called_with_the_argument_or_none() -> None:
     """There is always one, for yield_."""
     log: list[object] = []
-    coroswitch(newcoro(log.append, engine=find_engine("test", engine)))
-    coroswitch(newcoro(log.append, 1, find_engine("test", engine)))
+    coroswitch(newcoro(log.append))
+    coroswitch(newcoro(log.append, 1))
     assert log == [None, 1]
 
 
-def test_unswitched_coro_is_collected(engine: Engine, coroutines: Callable[[], int]) -> None:
+def test_unswitched_coro_is_collected(coroutines: Callable[[], int]) -> None:
     """A coro that is never switched to costs no thread and leaves nothing."""
     assert coroutines() == 0
-    newcoro(lambda _: None, engine=find_engine("test", engine))
+    newcoro(lambda _: None)
 
 
-def test_coroswitch_takes_turns(engine: Engine) -> None:
+def test_coroswitch_takes_turns() -> None:
     """Two coroutines that switch on one coro run in turns."""
     log: list[str] = []
 
@@ -51,7 +50,7 @@ def test_coroswitch_takes_turns(engine: Engine) -> None:
             log.append(f"f{n}")
             coroswitch(c)
 
-    c = newcoro(f, engine=find_engine("test", engine))
+    c = newcoro(f)
     for n in range(3):
         coroswitch(c)
         log.append(f"main{n}")
@@ -59,7 +58,7 @@ def test_coroswitch_takes_turns(engine: Engine) -> None:
     assert log == ["f0", "main0", "f1", "main1", "f2", "main2"]
 
 
-def test_coroswitch_works_from_any_depth(engine: Engine) -> None:
+def test_coroswitch_works_from_any_depth() -> None:
     """A coroutine may switch away from under C code, here from a key of sorted."""
     log: list[int] = []
 
@@ -71,7 +70,7 @@ def test_coroswitch_works_from_any_depth(engine: Engine) -> None:
     def f(_: object) -> None:
         log.extend(sorted([1, 2], key=key))
 
-    c = newcoro(f, engine=find_engine("test", engine))
+    c = newcoro(f)
     coroswitch(c)
     assert log == [1]
     coroswitch(c)
@@ -80,7 +79,7 @@ def test_coroswitch_works_from_any_depth(engine: Engine) -> None:
     assert log == [1, 2, 2, 1]
 
 
-def test_coroswitch_is_symmetric(engine: Engine) -> None:
+def test_coroswitch_is_symmetric() -> None:
     """Whoever calls coroswitch changes places with whoever is blocked (row 35).
 
     f, g and main meet on two coros, and each gets away from the coro of another.
@@ -99,19 +98,19 @@ def test_coroswitch_is_symmetric(engine: Engine) -> None:
         coroswitch(d)  # f again
         log.append("g3")
 
-    c = newcoro(f, engine=find_engine("test", engine))
-    d = newcoro(g, engine=find_engine("test", engine))
+    c = newcoro(f)
+    d = newcoro(g)
     coroswitch(d)
     log.append("main1")
     coroswitch(c)  # g was blocked there; f ends, and wakes us
     log.append("main2")
     coroswitch(d)
     assert log == ["g1", "f1", "main1", "g2", "f2", "main2", "g3"]
-    assert c.gp is None
-    assert d.gp is None
+    assert c.blocked is None
+    assert d.blocked is None
 
 
-def test_exit_wakes_the_one_blocked_and_not_the_creator(engine: Engine) -> None:
+def test_exit_wakes_the_one_blocked_and_not_the_creator() -> None:
     """coroexit runs who is blocked on the coro, whoever made it (row 37)."""
     log: list[str] = []
 
@@ -124,14 +123,14 @@ def test_exit_wakes_the_one_blocked_and_not_the_creator(engine: Engine) -> None:
         coroswitch(c)
         log.append("g")
 
-    c = newcoro(f, engine=find_engine("test", engine))
-    d = newcoro(g, engine=find_engine("test", engine))
+    c = newcoro(f)
+    d = newcoro(g)
     coroswitch(c)
     coroswitch(d)
     assert log == ["f1", "f2", "g"]
 
 
-def test_coro_made_by_an_ended_coroutine_lives_on(engine: Engine) -> None:
+def test_coro_made_by_an_ended_coroutine_lives_on() -> None:
     """The creator's end is nothing to a coro: it has no owner."""
     log: list[str] = []
 
@@ -141,10 +140,7 @@ def test_coro_made_by_an_ended_coroutine_lives_on(engine: Engine) -> None:
         log.append("f2")
 
     made: list[Coro] = []
-    outer = newcoro(
-        lambda _: made.append(newcoro(f, engine=find_engine("test", engine))),
-        engine=find_engine("test", engine),
-    )
+    outer = newcoro(lambda _: made.append(newcoro(f)))
     coroswitch(outer)
     coroswitch(made[0])
     log.append("main")
@@ -152,9 +148,9 @@ def test_coro_made_by_an_ended_coroutine_lives_on(engine: Engine) -> None:
     assert log == ["f1", "main", "f2"]
 
 
-def test_coroswitch_on_exited_coro(engine: Engine) -> None:
+def test_coroswitch_on_exited_coro() -> None:
     """To switch on a coro whose f has ended is an error, in Go's words (row 38)."""
-    c = newcoro(lambda _: None, engine=find_engine("test", engine))
+    c = newcoro(lambda _: None)
     coroswitch(c)
     for _ in range(2):
         with pytest.raises(PullError) as caught:
@@ -162,24 +158,24 @@ def test_coroswitch_on_exited_coro(engine: Engine) -> None:
         assert str(caught.value) == "coroswitch on exited coro"
 
 
-def test_coroswitch_to_itself(engine: Engine) -> None:
+def test_coroswitch_to_itself() -> None:
     """To switch to the running coroutine is an error (row 39).
 
     As in Go, no way to reach it is known, so the test forges the state.
     """
     log: list[str] = []
-    c = newcoro(lambda _: log.append("f"), engine=find_engine("test", engine))
-    gp, c.gp = c.gp, find_engine("test", engine).getcurrent()
+    c = newcoro(lambda _: log.append("f"))
+    blocked, c.blocked = c.blocked, greenlet.getcurrent()
     with pytest.raises(PullError) as caught:
         coroswitch(c)
     assert str(caught.value) == "coroswitch of a coroutine to itself"
-    c.gp = gp
+    c.blocked = blocked
     coroswitch(c)
     assert log == ["f"]
 
 
 @pytest.mark.parametrize("kind", [ValueError, KeyboardInterrupt, SystemExit, GeneratorExit])
-def test_error_of_f_is_raised_in_the_one_blocked(engine: Engine, kind: type[BaseException]) -> None:
+def test_error_of_f_is_raised_in_the_one_blocked(kind: type[BaseException]) -> None:
     """Row 40: an exception of f is raised by the coroswitch that waits; Go loses it."""
     error = kind("boom")
 
@@ -187,7 +183,7 @@ def test_error_of_f_is_raised_in_the_one_blocked(engine: Engine, kind: type[Base
         coroswitch(c)
         raise error
 
-    c = newcoro(f, engine=find_engine("test", engine))
+    c = newcoro(f)
     coroswitch(c)
     with pytest.raises(kind) as caught:
         coroswitch(c)
@@ -197,7 +193,7 @@ def test_error_of_f_is_raised_in_the_one_blocked(engine: Engine, kind: type[Base
         coroswitch(c)
 
 
-def test_error_of_f_goes_to_the_last_one_blocked(engine: Engine) -> None:
+def test_error_of_f_goes_to_the_last_one_blocked() -> None:
     """Row 40: it is raised in who is blocked when f ends, not in who started f."""
     log: list[str] = []
 
@@ -211,24 +207,24 @@ def test_error_of_f_goes_to_the_last_one_blocked(engine: Engine) -> None:
         except ValueError as e:
             log.append(f"g: {e}")
 
-    c = newcoro(f, engine=find_engine("test", engine))
+    c = newcoro(f)
     coroswitch(c)
-    coroswitch(newcoro(g, engine=find_engine("test", engine)))
+    coroswitch(newcoro(g))
     assert log == ["g: boom"]
 
 
-def test_greenlet_exit_ends_f_as_a_return_does(engine: Engine) -> None:
+def test_greenlet_exit_ends_f_as_a_return_does() -> None:
     """GreenletExit is the engine's way to end a coroutine; nobody is told of it."""
 
     def f(_: object) -> None:
         raise GreenletExit
 
-    c = newcoro(f, engine=find_engine("test", engine))
+    c = newcoro(f)
     coroswitch(c)
-    assert c.gp is None
+    assert c.blocked is None
 
 
-def test_f_runs_in_a_copy_of_the_context(engine: Engine) -> None:
+def test_f_runs_in_a_copy_of_the_context() -> None:
     """f sees the context of newcoro's caller, and what it sets stays its own."""
     seen: list[str] = []
 
@@ -239,7 +235,7 @@ def test_f_runs_in_a_copy_of_the_context(engine: Engine) -> None:
         seen.append(color.get())
 
     token = color.set("red")
-    c = newcoro(f, engine=find_engine("test", engine))
+    c = newcoro(f)
     color.set("blue")
     coroswitch(c)
     assert color.get() == "blue"
@@ -270,14 +266,14 @@ def test_a_switch_that_is_not_ours_goes_to_the_consumers_parent() -> None:
     assert seen == ["answer", error]
 
 
-def test_coros_nest(engine: Engine, coroutines: Callable[[], int]) -> None:
+def test_coros_nest(coroutines: Callable[[], int]) -> None:
     """A coroutine may make and drive others; each is one coroutine more."""
     counts: list[int] = []
 
     def nest(depth: int) -> None:
         counts.append(coroutines())
         if depth:
-            c = newcoro(lambda _: nest(depth - 1), engine=find_engine("test", engine))
+            c = newcoro(lambda _: nest(depth - 1))
             coroswitch(c)
         counts.append(coroutines())
 
@@ -302,7 +298,7 @@ def test_15_none_from_somebody_elses_switch_is_passed_on() -> None:
     assert log == ["answer"]
 
 
-def test_an_error_of_f_is_in_no_cycle(engine: Engine) -> None:
+def test_an_error_of_f_is_in_no_cycle() -> None:
     """Once it is handled, it is gone."""
 
     class BoomError(Exception):
@@ -320,7 +316,7 @@ def test_an_error_of_f_is_in_no_cycle(engine: Engine) -> None:
     gc.disable()
     try:
         with pytest.raises(BoomError):
-            coroswitch(newcoro(f, engine=find_engine("test", engine)))
+            coroswitch(newcoro(f))
         assert watches[0]() is None
     finally:
         gc.enable()

@@ -21,7 +21,7 @@ from elsewhere import in_thread
 from greenlet import GreenletExit
 
 from pullit import PullError, PullExit, WrongThreadError, pull, pull2
-from pullit._seq import Engine
+from pullit._types import Engine
 
 Yield: TypeAlias = Callable[[int], Any]
 Yield2: TypeAlias = Callable[[int, int], Any]
@@ -609,90 +609,101 @@ def test_helper_may_yield(engine: Engine) -> None:
     assert log == [True, True, "helped"]
 
 
-def test_seq_returning_while_its_helper_is_parked_answers_it_false(engine: Engine) -> None:
+def test_seq_returning_while_its_helper_is_parked_answers_it_false() -> None:
     """Row 12: a helper's parked yield_ answers False when seq returns, as do later ones."""
     log: list[object] = []
-    resume: Callable[[], object]
-    joined: Callable[[], object] = list
-
-    def help() -> None:
-        log.append(yields[0](1))
-        log.append(yields[0](2))
-
-    yields: list[Yield] = []
-    thread = threading.Thread(target=help)
-    delivered = threading.Event()
     ours: list[greenlet.greenlet] = []
-
-    def seq(yield_: Yield) -> None:
-        yields.append(yield_)
-        if engine == "greenlet":
-            ours.append(greenlet.getcurrent())
-            greenlet.greenlet(help).switch()
-        else:
-            thread.start()
-            delivered.wait()
-        log.append("seq returns")
-
-    if engine == "greenlet":
-        resume = lambda: ours[0].switch()
-    else:
-        resume, joined = delivered.set, thread.join
-
-    next, stop = pull(seq, engine=engine)
-    assert next() == (1, True)
-    resume()
-    joined()
-    assert log == ["seq returns", False, False]
-    assert next() == END
-    ours.clear()
-    yields.clear()
-
-
-def test_second_of_two_yields_at_once_is_refused(engine: Engine) -> None:
-    """Row 13: the second raises, in its own coroutine; the first is unharmed."""
-    log: list[object] = []
-    ours: list[greenlet.greenlet] = []
-    delivered, refused = threading.Event(), threading.Event()
-
-    def second(yield_: Yield) -> None:
-        try:
-            yield_(2)
-        except PullError as e:
-            log.append(str(e).split(";")[0])
 
     def seq(yield_: Yield) -> None:
         def help() -> None:
             log.append(yield_(1))
+            log.append(yield_(2))
 
-        if engine == "greenlet":
-            ours.append(greenlet.getcurrent())
-            helper = greenlet.greenlet(help)
-            helper.switch()
-            second(yield_)
-            main.switch()
-            assert helper.dead
-        else:
-            thread = threading.Thread(target=help)
-            thread.start()
-            delivered.wait()
-            second(yield_)
-            refused.set()
-            thread.join()
+        ours.append(greenlet.getcurrent())
+        greenlet.greenlet(help).switch()
+        log.append("seq returns")
+
+    next, stop = pull(seq)
+    assert next() == (1, True)
+    ours.pop().switch()
+    assert log == ["seq returns", False, False]
+    assert next() == END
+
+
+@pytest.mark.parametrize("end", ["next", "stop"])
+def test_seq_may_return_while_its_helper_thread_waits(end: str) -> None:
+    """Row 12: on threads the helper waits for the consumer, contract 21; then it is the end."""
+    log: list[object] = []
+    threads: list[threading.Thread] = []
+    delivered = threading.Event()
+
+    def seq(yield_: Yield) -> None:
+        def help() -> None:
+            log.append(yield_(1))
+            log.append(yield_(2))
+
+        threads.extend([threading.current_thread(), threading.Thread(target=help)])
+        threads[1].start()
+        delivered.wait()
+        log.append("seq returns")
+
+    next, stop = pull(seq, engine="thread")
+    assert next() == (1, True)
+    delivered.set()
+    threads[0].join()
+    assert log == ["seq returns"]
+    if end == "stop":
+        stop()
+    assert next() == END
+    threads[1].join()
+    assert log == ["seq returns", end == "next", False]
+
+
+def test_second_of_two_yields_at_once_is_refused() -> None:
+    """Row 13: the second raises, in its own coroutine; the first is unharmed."""
+    log: list[object] = []
+    ours: list[greenlet.greenlet] = []
+
+    def seq(yield_: Yield) -> None:
+        helper = greenlet.greenlet(lambda: log.append(yield_(1)))
+        ours.append(greenlet.getcurrent())
+        helper.switch()
+        with pytest.raises(PullError, match="^pullit.pull: yield_ called again before next; "):
+            yield_(2)
+        log.append("refused")
+        main.switch()
+        assert helper.dead
         yield_(3)
 
     main = greenlet.getcurrent()
-    next, stop = pull(seq, engine=engine)
+    next, stop = pull(seq)
     assert next() == (1, True)
-    if engine == "greenlet":
-        ours.pop().switch()
-    else:
-        delivered.set()
-        refused.wait()
-    assert log == ["pullit.pull: yield_ called again before next"]
+    ours.pop().switch()
+    assert log == ["refused"]
     assert next() == (3, True)
-    assert log[1:] == [True]
+    assert log == ["refused", True]
     assert next() == END
+
+
+def test_yields_of_two_threads_at_once_take_turns() -> None:
+    """Row 13: a departure, contract 21; the second waits for a next, and is delivered."""
+    log: list[object] = []
+    delivered = threading.Event()
+
+    def seq(yield_: Yield) -> None:
+        helper = threading.Thread(target=lambda: log.append(("first", yield_(1))))
+        helper.start()
+        delivered.wait()
+        answer = yield_(2)
+        helper.join()
+        log.append(("second", answer))
+        yield_(3)
+
+    next, stop = pull(seq, engine="thread")
+    assert next() == (1, True)
+    delivered.set()
+    assert drain(next) == [2, 3]
+    assert log == [("first", True), ("second", True)]
 
 
 def test_next_inside_seq_ends_it_unless_caught(engine: Engine) -> None:

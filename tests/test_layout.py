@@ -14,16 +14,27 @@ PACKAGE = Path(pullit.__file__).parent
 ORDER = [
     "_errors",
     "_threads",
+    "_free_list",
+    "_per_thread",
+    "_foreign",
+    "_types",
     "_coro",
-    "_guard",
-    "_seq",
-    "_lifetimes",
-    "_state",
-    "_puller",
-    "_ahead",
-    "_iterable",
+    "_arguments",
     "_pull",
+    "_guard",
+    "_lifetimes",
+    "_producer",
+    "_ending",
+    "_on_greenlet",
+    "_channel",
+    "_on_thread",
+    "_iterable",
+    "_making",
+    "_functions",
     "_iterator",
+    "_read_ahead",
+    "_generator",
+    "_running_api",
     "_callback",
     "_combine",
     "__init__",
@@ -33,6 +44,8 @@ ORDER = [
 def imports(tree: ast.AST) -> Iterator[str]:
     """Give the modules of the package that are imported when *tree* runs."""
     for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.FunctionDef):
+            continue  # what its body imports is seldom wanted, and later
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
             for branch in node.orelse:
                 yield from imports(branch)

@@ -11,20 +11,21 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias, cast
 
 import reference
 from greenlet import GreenletExit
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from invariants import check
 
 import pullit
 from pullit import PullError, PullExit
 from pullit._lifetimes import live
-from pullit._seq import Engine
-from pullit._state import EXITS
+from pullit._pull import EXITS
+from pullit._types import Engine
 
 Task: TypeAlias = Generator[Any, Any, Any]
 Log: TypeAlias = list[tuple[str, ...]]
@@ -150,10 +151,14 @@ class Scope:
 
 
 class Machine:
-    """Runs programs on pulls that *make* makes."""
+    """Runs programs on pulls that *make* makes.
 
-    def __init__(self, make: Make) -> None:
+    A producer calls next, stop and yield_ of pulls up to *reach* levels out.
+    """
+
+    def __init__(self, make: Make, reach: int = 9) -> None:
         self.make = make
+        self.reach = reach
         self.log: Log = []
 
     def note(self, *what: object) -> None:
@@ -186,8 +191,8 @@ class Machine:
                     self.note("finally")
                     yield from self.run(final, scope)
             case Misuse(call, level):
-                if level < len(scope.outer) and not scope.outer[level].dropped:
-                    outer = scope.outer[level]
+                outer = self.outer(level, scope)
+                if outer and not outer.dropped:
                     yield from self.call(call, outer.next if call == "next" else outer.stop)
             case Nest():
                 return (yield from self.nest(statement, scope))
@@ -199,6 +204,10 @@ class Machine:
             case Relay():
                 return (yield from self.relay(scope))
         return None
+
+    def outer(self, level: int, scope: Scope) -> Handle | None:
+        """Return the pull that many levels out, if there is one within reach."""
+        return scope.outer[level] if level < min(self.reach, len(scope.outer)) else None
 
     def call(
         self, name: str, method: Callable[..., Task], *args: object, safe: bool = True
@@ -213,9 +222,10 @@ class Machine:
             self.note(name, *args, "returned", got)
 
     def yield_(self, value: object, level: int, heedless: bool, scope: Scope) -> Task:
-        if level >= len(scope.outer):
+        outer = self.outer(level, scope)
+        if not outer:
             return None
-        answer = yield from scope.outer[level].yield_(value)
+        answer = yield from outer.yield_(value)
         self.note("yield", value, level, answer)
         return Return("stopped") if answer is False and not heedless else None
 
@@ -229,16 +239,21 @@ class Machine:
             if out := (yield from self.yield_(value, 0, False, scope)):
                 return out
 
-    def nest(self, nest: Nest, scope: Scope) -> Task:
-        def producer(handle: Handle) -> Task:
+    def producer(self, block: Block, scope: Scope) -> Producer:
+        """Return the producer that *block* is."""
+
+        def run(handle: Handle) -> Task:
             self.note("start")
             try:
-                out = yield from self.run(nest.producer, Scope((handle, *scope.outer)))
+                out = yield from self.run(block, Scope((handle, *scope.outer)))
             finally:
                 self.note("end")
             return out.value if out else None
 
-        child = self.make(nest.face, producer, self.log)
+        return run
+
+    def nest(self, nest: Nest, scope: Scope) -> Task:
+        child = self.make(nest.face, self.producer(nest.producer, scope), self.log)
         drop = False
         try:
             out = yield from self.run(nest.consumer, replace(scope, child=child))
@@ -266,17 +281,29 @@ def describe(what: object) -> str:
 # The model: a producer is a generator, which yields ``(pull, value)``.
 
 
-class Model:
-    """What a pull must do."""
+# Those whose producers run now, each inside the one before.
+inside: list[Model] = []
 
-    def __init__(self, face: Face, producer: Producer, log: Log) -> None:
+
+class Model:
+    """What a pull must do, on either engine.
+
+    They differ in one thing (contract 5): where each producer has a thread, each thread
+    is told to stop for itself.
+    """
+
+    def __init__(
+        self, face: Face, producer: Producer, log: Log, engine: Engine = "greenlet"
+    ) -> None:
         self.face = face
+        self.engine = engine
         self.producer = producer
         self.log = log
         self.task: Task | None = None
         self.running = self.done = self.ended = self.returned = False
         self.result: object = None
         self.exits: list[BaseException] = []
+        self.told: dict[Model | None, int] = {}  # by thread: how many PullExits it has got
         self.dropped = False
 
     def next(self) -> Task:
@@ -323,15 +350,25 @@ class Model:
     def yield_(self, value: object) -> Task:
         if not self.task:
             return "not started"
+        thread = inside[-1] if inside and self.engine == "thread" else None
         if self.done:
-            if not self.ended and len(self.exits) < EXITS:
+            if not self.ended and thread not in self.told:
+                self.told[thread] = 0
+            elif not self.ended and self.told[thread] < EXITS:
+                self.told[thread] += 1
                 self.exits.append(PullExit())
                 raise self.exits[-1]
             return False
         if not self.running:
             raise PullError
+        return (yield from self.hand_over(value, thread))
+
+    def hand_over(self, value: object, thread: Model | None) -> Task:
         self.running = False
-        return (yield self, value)
+        answer = yield self, value
+        if self.done:
+            self.told[thread] = 0
+        return answer
 
     def look(self) -> object:
         if self.face == "pull":
@@ -345,14 +382,14 @@ class Model:
             self.task = self.producer(self)
             how = next
         try:
-            pull, value = how(self.task)
+            pull, value = self.enter(how)
             while pull is not self:
                 try:
                     answer = yield pull, value
                 except BaseException as e:
-                    pull, value = self.task.throw(e)
+                    pull, value = self.enter(lambda task, e=e: task.throw(e))
                 else:
-                    pull, value = self.task.send(answer)
+                    pull, value = self.enter(lambda task, answer=answer: task.send(answer))
             return value, True
         except BaseException as e:
             told, self.done, self.ended, self.running = self.done, True, True, False
@@ -363,12 +400,19 @@ class Model:
                 raise
         return self.result if self.face == "iterate" else None, False
 
+    def enter(self, how: Callable[[Task], Any]) -> Any:
+        inside.append(self)
+        try:
+            return how(self.task)
+        finally:
+            inside.pop()
+
     def is_exit(self, error: BaseException | None) -> bool:
         return error is not None and (error in self.exits or self.is_exit(error.__cause__))
 
 
 class AheadModel(Model):
-    """What an iterator with read_ahead=n must do: its producer goes on for n values."""
+    """What an iterator with read_ahead=n must do on greenlets: seq goes on for n values."""
 
     def __init__(self, n: int, producer: Producer, log: Log) -> None:
         super().__init__("iterate", producer, log)
@@ -385,13 +429,9 @@ class AheadModel(Model):
                 return (yield from producer(handle))
             finally:
                 if self.values and not self.done:
-                    yield from self.give()
+                    yield from self.hand_over(None, None)
 
         return run
-
-    def give(self) -> Task:
-        self.running = False
-        return (yield self, None)
 
     def next(self) -> Task:
         if self.given:
@@ -418,7 +458,7 @@ class AheadModel(Model):
         if not self.task or self.done or not self.running:
             return (yield from super().yield_(value))
         self.values.append(value)
-        return True if len(self.values) < self.n else (yield from self.give())
+        return True if len(self.values) < self.n else (yield from self.hand_over(None, None))
 
 
 # Real pulls.
@@ -538,10 +578,10 @@ class RealIterator(Real):
 class Reference(Real):
     """reference.pull. It knows nothing of drops: they are stops."""
 
-    def __init__(self, producer: Producer, engine: Engine, log: Log) -> None:
+    def __init__(self, producer: Producer, log: Log) -> None:
         super().__init__(producer)
         self.log = log
-        self.handle = reference.pull(self.seq, engine)
+        self.handle = reference.pull(self.seq)
 
     def next(self) -> Task:
         yield from ()
@@ -558,8 +598,8 @@ class Reference(Real):
             self.log.append(("unraisable", describe(e)))
 
 
-def on_model(face: Face, producer: Producer, log: Log) -> Handle:
-    return Model(face, producer, log)
+def on_model(engine: Engine) -> Make:
+    return lambda face, producer, log: Model(face, producer, log, engine)
 
 
 def on_ahead_model(n: int) -> Make:
@@ -576,8 +616,8 @@ def on_pullit(engine: Engine, n: int = 0) -> Make:
     return make
 
 
-def on_reference(engine: Engine) -> Make:
-    return lambda face, producer, log: Reference(producer, engine, log)
+def on_reference(face: Face, producer: Producer, log: Log) -> Handle:
+    return Reference(producer, log)
 
 
 @contextmanager
@@ -591,9 +631,9 @@ def logging_unraisable(log: Log) -> Generator[None]:
         sys.unraisablehook = hook
 
 
-def run(program: Nest, make: Make) -> Log:
+def run(program: Nest, make: Make, reach: int = 9) -> Log:
     """Return the log of *program*."""
-    machine = Machine(make)
+    machine = Machine(make, reach)
     with logging_unraisable(machine.log):
         try:
             finish(machine.step(program, Scope()))
@@ -719,16 +759,49 @@ repeatable = settings(
 @given(program=programs(["pull", "iterate"]))
 def test_pulls_do_what_the_model_does(engine: Engine, program: Nest) -> None:
     """Random programs log the same on pullit and on the model."""
-    assert run(program, on_pullit(engine)) == run(program, on_model)
+    assert run(program, on_pullit(engine)) == run(program, on_model(engine))
 
 
 @repeatable
 @given(program=programs(["iterate", "pull"]), n=st.integers(2, 5))
-def test_iterators_that_read_ahead_do_what_their_model_does(
-    engine: Engine, program: Nest, n: int
-) -> None:
+def test_iterators_that_read_ahead_do_what_their_model_does(program: Nest, n: int) -> None:
     """Random programs log the same on pullit and on the model, with read_ahead=n."""
-    assert run(program, on_pullit(engine, n)) == run(program, on_ahead_model(n))
+    assert run(program, on_pullit("greenlet", n)) == run(program, on_ahead_model(n))
+
+
+def take(handle: Handle, most: int) -> list[str]:
+    """Return the first *most* of what *handle* gives, with the end as the last; then stop it."""
+    got: list[str] = []
+    try:
+        ok = True
+        while ok and len(got) < most:
+            value, ok = cast("tuple[object, bool]", finish(handle.next()))
+            got.append(describe(value) if ok else f"end, {describe(value)}")
+        return got
+    except BaseException as e:
+        return [*got, describe(e)]
+    finally:
+        with suppress(BaseException):  # seq may raise, having run ahead or being told to stop
+            finish(handle.stop())
+        assert finish(handle.next()) == (None, False)
+
+
+@repeatable
+@given(block=block(statements(["pull", "iterate"], 3), 1, 8), n=st.integers(2, 5))
+def test_what_runs_ahead_in_a_thread_gives_what_the_model_gives(block: Block, n: int) -> None:
+    """Up to any value and to the end; there both producers have done the same."""
+    machine, modelled = Machine(on_pullit("thread"), reach=1), Machine(on_model("thread"), reach=1)
+    model = Model("iterate", modelled.producer(block, Scope()), modelled.log)
+    whole = take(model, 99)
+    for most in range(len(whole) + 1):
+        machine.log.clear()
+        real = RealIterator(machine.producer(block, Scope()), "thread", n)
+        with logging_unraisable(machine.log):
+            assert take(real, most) == whole[:most]
+        check(real.handle._pull)
+    assert machine.log == modelled.log
+    assert real.look() == model.look()
+    assert not live
 
 
 @repeatable
@@ -739,5 +812,9 @@ def test_iterators_that_read_ahead_do_what_their_model_does(
 @example(program=outer_in_dropped)
 @given(program=programs(["pull"]))
 def test_pull_is_indistinguishable_from_the_plain_one(engine: Engine, program: Nest) -> None:
-    """Random programs log the same on pullit and on the plain pull."""
-    assert run(program, on_pullit(engine)) == run(program, on_reference(engine))
+    """Random programs log the same on pullit and on the plain pull.
+
+    On threads no producer yields to an outer pull: each thread is told to stop for itself.
+    """
+    reach = 1 if engine == "thread" else 9
+    assert run(program, on_pullit(engine), reach) == run(program, on_reference, reach)

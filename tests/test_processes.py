@@ -15,7 +15,7 @@ from elsewhere import run_script
 
 import pullit
 from pullit import Seq
-from pullit._seq import Engine
+from pullit._types import Engine
 
 # Forks. Greenlets are copied with the process; the thread engine's threads are not.
 

@@ -28,7 +28,10 @@ from strikes import Strike, strike_at
 
 import pullit
 from pullit import PullError, PullIterator, Seq, from_callback, generator, iterate, iterate2
-from pullit._coro import OVERLAP, PARKED, PROVIDER, Own, coroswitch, newcoro, own
+from pullit._coro import coroswitch, newcoro
+from pullit._foreign import PROVIDER
+from pullit._free_list import MOST_PARKED, OVERLAP
+from pullit._per_thread import PerThread, per_thread
 
 P = ParamSpec("P")
 
@@ -60,9 +63,9 @@ def no_gc() -> Iterator[None]:
 # know the coroutine itself would prevent its use.
 
 
-def lowest() -> FrameType:
-    """Return the lowest frame of the running coroutine."""
-    frame = sys._getframe()
+def lowest(frame: FrameType | None = None) -> FrameType:
+    """Return the lowest frame below *frame*, or of the running coroutine."""
+    frame = frame or sys._getframe()
     while frame.f_back:
         frame = frame.f_back
     return frame
@@ -70,7 +73,8 @@ def lowest() -> FrameType:
 
 def parked() -> list[FrameType]:
     """Return those of this thread's parked coroutines."""
-    return [g.gr_frame for g, _ in own().free.parked]
+    free_list = per_thread().free_list
+    return [lowest(g.gr_frame) for g in free_list.parked] if free_list else []
 
 
 def spot(seen: list[FrameType]) -> Seq[int]:
@@ -324,8 +328,8 @@ def test_no_more_than_so_many_are_parked(ending: str) -> None:
         elif ending == "close":
             it.close()
         del it
-    assert len(parked()) == len(set(parked())) == PARKED
-    assert count_greenlets() <= PARKED + 3  # the main one, and a dead one
+    assert len(parked()) == len(set(parked())) == MOST_PARKED
+    assert count_greenlets() <= MOST_PARKED + 3  # the main one, and a dead one
 
 
 def count_greenlets() -> int:
@@ -350,7 +354,9 @@ def test_the_first_pull_of_a_thread_may_be_in_any_greenlet() -> None:
     def first() -> tuple[list[int], bool]:
         main = greenlet.getcurrent()
         inner = greenlet.greenlet(lambda: list(pullit.iterate(countdown)))
-        return greenlet.greenlet(inner.switch).switch(), own().free.main is main
+        values = greenlet.greenlet(inner.switch).switch()
+        free_list = per_thread().free_list
+        return values, free_list is not None and free_list.main is main
 
     assert in_thread(first) == ([3, 2, 1], True)
 
@@ -762,7 +768,7 @@ def test_a_stray_switch_does_not_run_a_plain_coro_again() -> None:
     known: list[Any] = []
     seen: list[FrameType] = []
     c = newcoro(lambda _: seen.append(lowest()))
-    known.append(c.gp)
+    known.append(c.blocked)
     coroswitch(c)
     for _ in range(2):
         known[0].switch()
@@ -906,7 +912,9 @@ def test_a_reused_coroutine_has_nearly_all_the_room(
     raw = greenlet.greenlet(room).switch()
     fresh = room_in_a_pull()
     assert raw - 10 <= fresh <= raw
-    own().free.parked.clear()
+    free_list = per_thread().free_list
+    assert free_list
+    free_list.parked.clear()
     place(depth, where)
     for _ in range(3):
         assert room_in_a_pull() >= fresh - 100
@@ -1011,7 +1019,7 @@ def test_a_plain_coro_is_replaced_too() -> None:
             coroswitch(c)
 
         in_sort_keys(depth, switch_twice)
-        assert c.gp is None
+        assert c.blocked is None
     assert log == ["01", "02", "401", "402"] * 2
 
 
@@ -1063,17 +1071,17 @@ def test_what_a_thread_has_is_made_once_and_holds_up_nobody() -> None:
     made: list[object] = []
 
     def meanwhile(frame: FrameType, event: str, arg: object) -> None:
-        if frame.f_code is Own.__init__.__code__:
+        if frame.f_code is PerThread.__init__.__code__:
             sys.setprofile(None)
             assert served()
-            made.append(own().free)
+            made.append(per_thread())
             thread = threading.Thread(target=lambda: made.append(served()), daemon=True)
             thread.start()
             thread.join(10)
 
     sys.setprofile(meanwhile)
     assert served()
-    assert made == [own().free, True]
+    assert made == [per_thread(), True]
 
 
 # Signals, exit.

@@ -65,7 +65,8 @@ def test_subscript_at_run_time() -> None:
     assert repr(names.PullIterator[int]) == "pullit.PullIterator[int]"
 
 
-FUNCTIONS = [f for f in vars(pullit).values() if isinstance(f, FunctionType)]
+PUBLIC = [getattr(pullit, name) for name in pullit.__all__]
+FUNCTIONS = [value for value in PUBLIC if isinstance(value, FunctionType)]
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

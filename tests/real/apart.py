@@ -9,9 +9,8 @@ import subprocess
 import sys
 from collections.abc import Callable
 
-from pullit._coro import own
-from pullit._guard import calls
 from pullit._lifetimes import live
+from pullit._per_thread import per_thread
 
 
 def run_apart(function: Callable[..., object], *args: str) -> None:
@@ -36,7 +35,8 @@ def main(module: str, name: str, *args: str) -> None:
     """What the other interpreter runs."""
     if not getattr(importlib.import_module(module), name)(*args):
         gc.collect()
-        assert (live, own().guards, calls) == ({}, [], {})
+        home = per_thread()
+        assert (live, home.guards, home.calls) == ({}, [], {})
 
 
 if __name__ == "__main__":

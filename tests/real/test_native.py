@@ -22,7 +22,7 @@ from apart import run_apart
 from loops import LEAVES, ORDER, Walk, answer, close, fail, leave_loop, leave_with
 
 from pullit import PullError, PullExit, PullIterator, Seq, from_callback, iterate
-from pullit._seq import Engine
+from pullit._types import Engine
 
 NAMES = ["a", "a/0", "a/1", "b", "b/0", "b/1"]
 DATA = {"a/0": [0, 1], "a/1": [1, 2], "b/0": [2, 3], "b/1": [3, 4]}

@@ -24,7 +24,7 @@ import pytest
 
 import pullit
 from pullit import PullError, from_callback, iterate
-from pullit._seq import Engine
+from pullit._types import Engine
 
 BIG = 64 << 20  # bytes: more than any socket's buffers hold
 

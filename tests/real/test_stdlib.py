@@ -21,7 +21,7 @@ import pytest
 
 import pullit
 from pullit import PullError, from_callback, iterate
-from pullit._seq import Engine
+from pullit._types import Engine
 
 MENU = b"<menu><tea price='3'/><tea price='4'/><cake price='5'/><cake price='7'/></menu>"
 TAGS = ["menu", "tea", "tea", "cake", "cake"]

@@ -1,59 +1,12 @@
-"""Push iterators and engines: as types, as arguments, and their names in messages."""
+"""What is refused as an argument, and how arguments are named in messages."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
 from functools import partial
 from operator import index
 from reprlib import repr as short_repr
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
-
-import greenlet
-
-from pullit import _threads
-
-if TYPE_CHECKING:
-    from typing_extensions import Protocol, TypeVar
-
-    T_co = TypeVar("T_co", covariant=True)
-    K_co = TypeVar("K_co", covariant=True)
-    V_co = TypeVar("V_co", covariant=True)
-    T_contra = TypeVar("T_contra", contravariant=True)
-    K_contra = TypeVar("K_contra", contravariant=True)
-    V_contra = TypeVar("V_contra", contravariant=True)
-
-    # For lambdas, whose yield_ has no annotation: by the default mypy, and by the
-    # protocols basedpyright, takes Any for what it yields.
-    T = TypeVar("T", default=Any)
-    K = TypeVar("K", default=Any)
-    V = TypeVar("V", default=Any)
-
-    class Yield(Protocol[T_contra]):
-        def __call__(self, value: T_contra, /) -> Any: ...
-
-    class Yield2(Protocol[K_contra, V_contra]):
-        def __call__(self, k: K_contra, v: V_contra, /) -> Any: ...
-else:
-    # typing_extensions would take longer to import than pullit.
-    from typing import TypeVar
-
-    T = T_co = TypeVar("T")
-    K = K_co = TypeVar("K")
-    V = V_co = TypeVar("V")
-    Yield = Callable[[T], Any]
-    Yield2 = Callable[[K, V], Any]
-
-# yield_ answers Any, so that a producer may annotate its own as it likes.
-Seq: TypeAlias = Callable[[Yield[T]], object]
-"""A push iterator: it calls ``yield_(value)`` for each value and returns early
-when that answers false. Go's iter.Seq."""
-
-Seq2: TypeAlias = Callable[[Yield2[K, V]], object]
-"""A push iterator over pairs: it calls ``yield_(k, v)``. Go's iter.Seq2."""
-
-Engine: TypeAlias = Literal["greenlet", "thread"]
+from typing import Any
 
 # Flags of functions that, called, would run nothing, in silence; inspect, which names
 # them, is slow to import.
@@ -98,12 +51,12 @@ def code_flags(function: Any) -> int:
     return getattr(getattr(function, "__code__", None), "co_flags", 0)
 
 
-def find_engine(name: str, engine: object) -> Any:
-    """Return the engine of that name."""
+def check_engine(name: str, engine: object) -> bool:
+    """Return whether *engine* is the thread engine; ValueError if it is none."""
     if engine == "greenlet":
-        return greenlet
+        return False
     if engine == "thread":
-        return _threads
+        return True
     raise ValueError(f"{name}: unknown engine {engine!r}; there are 'greenlet' and 'thread'")
 
 
@@ -119,9 +72,3 @@ def seq_name(seq: Any) -> str:
     while isinstance(seq, partial):
         seq = seq.func
     return getattr(seq, "__qualname__", None) or f"{type(seq).__qualname__} object"
-
-
-def thread_name(ident: int) -> str:
-    """Name the thread *ident* for a message."""
-    names = [f"thread {t.name!r}" for t in threading.enumerate() if t.ident == ident]
-    return names[0] if names else f"thread {ident}"

@@ -1,0 +1,248 @@
+"""A channel between threads, and its producer's side: seq has a thread of its own.
+
+No lock guards what the two sides share. Each thing has one writer, or changes in one
+step that nothing can split (``deque.append``, ``dict.setdefault``, ``list.pop``). So a
+signal, a collection or a fork finds nothing half done, and nothing rests on the GIL.
+Who adds something looks afterwards whether the other side has left meanwhile. Who
+leaves says so first, and looks then what is there.
+
+Two things are independent of each other: where the producer is (unstarted, open,
+stopping, ended), which `state` says, and whether a call of the consumer waits, which
+is then in `caller`.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+from greenlet import GreenletExit
+
+from pullit._errors import is_ours
+from pullit._guard import note_order
+from pullit._lifetimes import live
+from pullit._per_thread import known_thread
+from pullit._pull import ENDED, EXITS, OPEN, STOP, STOPPING, UNSTARTED, BasePull, Order, State
+from pullit._types import NOTHING
+
+# What is claimed in `caller` by the first who enters it: the consumer's turn, and seq's
+# start, which is then either made or called off.
+TURN, START = "turn", "start"
+MADE, CALLED_OFF = "made", "called off"
+
+
+class WaitingYield:
+    """A call of ``yield_`` that waits for its turn, or for room."""
+
+    __slots__ = ("gate", "order", "value")
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+        self.order: Order | None = None  # None: next resumes it
+        self.gate = threading.Lock()
+        self.gate.acquire()
+
+    def open(self, order: Order | None) -> None:
+        """Resume it; at most once more than needed."""
+        self.order = order
+        try:
+            self.gate.release()
+        except RuntimeError:
+            pass  # it is open already
+
+
+class Channel(BasePull):
+    """One pull of *seq* in lockstep: a ``yield_`` waits until the next after its own.
+
+    Calls of ``yield_`` from several threads take turns: they wait in `waiting`, and the
+    consumer takes the value of the first.
+    """
+
+    __slots__ = (
+        "argument",
+        "caller",
+        "consumer",
+        "ended",
+        "errors",
+        "label",
+        "most",
+        "name",
+        "orphan_text",
+        "result",
+        "seq",
+        "taken",
+        "thread",
+        "told",
+        "told_to_stop",
+        "values",
+        "waiting",
+    )
+
+    def __init__(
+        self, name: str, seq: Callable[..., object], label: str, pairs: bool, most: int
+    ) -> None:
+        self.name = name
+        self.label = label
+        self.most = most  # how many values may wait, where it reads ahead
+        self.seq: Callable[..., object] | None = seq
+        self.argument: Any = self.yield_pair if pairs else self.yield_
+        self.thread: threading.Thread | None = None  # from the start until the end is told
+        self.told_to_stop = False  # written by the consumer's side
+        self.ended = False  # written by the producer's thread, when seq has ended
+        self.result: Any = NOTHING
+        self.errors: list[BaseException] = []  # what seq raised; who pops it reports it
+        self.caller: dict[str, Any] = {}  # see TURN and START
+        self.consumer: Any = NOTHING  # the token of the latest next's thread
+        self.waiting: deque[WaitingYield] = deque()
+        self.taken = False  # whether the consumer has the value of the first of them
+        self.values: deque[Any] = deque()  # what ran ahead
+        self.told: dict[object, int] = {}  # by thread: how many PullExits it got after False
+        self.orphan_text = ""  # what it refuses with when its thread is no more
+
+    @property
+    def state(self) -> State:  # type: ignore[override]
+        """Where the producer is."""
+        if self.ended:
+            return ENDED
+        if self.told_to_stop:
+            return STOPPING
+        return UNSTARTED if self.thread is None else OPEN
+
+    def yield_(self, value: Any, /) -> Any:
+        """What seq calls with each value, from any thread, and waits in."""
+        if self.told_to_stop or self.ended or not self.is_producer():
+            return self.refuse()
+        call = WaitingYield(value)
+        self.waiting.append(call)
+        if self.told_to_stop:
+            self.open_gates()
+        self.wake_caller()
+        call.gate.acquire()
+        return self.obey(call.order)
+
+    def yield_pair(self, k: Any, v: Any, /) -> Any:
+        return self.yield_((k, v))
+
+    def is_producer(self) -> bool:
+        """Tell whether the running thread may yield: not the consumer's, nor any too early."""
+        return self.thread is not None and getattr(here, "token", None) is not self.consumer
+
+    def wake_caller(self) -> None:
+        """Have the consumer's call, if one waits, look again."""
+        waiter = self.caller.get(TURN)
+        if waiter is not None:
+            waiter.wake()
+
+    def open_gates(self) -> None:
+        """Let go on who waits, with what is to be said now."""
+        for call in snapshot(self.waiting):
+            call.open(STOP if self.told_to_stop else None)
+
+    def obey(self, order: Order | None) -> Any:
+        """Do what the call that has resumed this ``yield_`` has ordered."""
+        if order is None:
+            return True
+        note_order(known_thread(), self, order)
+        if order.kind == "throw":
+            raise order.value.pop()
+        if order.kind == "send":
+            return order.value
+        self.told[this_thread()] = 0
+        return False
+
+    def refuse(self) -> bool:
+        """What a ``yield_`` does that may not hand over its value."""
+        if self.ended:
+            return False
+        if not self.told_to_stop:
+            raise self.too_early()
+        note_order(known_thread(), self, STOP)
+        thread = this_thread()
+        if thread in self.told:
+            return self.raise_exit()
+        self.told[thread] = 0  # False once in each thread, and then PullExit
+        return False
+
+    def raise_exit(self) -> bool:
+        """Raise the running thread's next PullExit; return False after enough of them."""
+        thread = this_thread()
+        count = self.told.get(thread, 0)
+        if count == EXITS:
+            return False
+        self.told[thread] = count + 1
+        raise self.exit()
+
+    def run(self) -> None:
+        """Call seq, in its thread, unless the start has been called off."""
+        if self.caller.setdefault(START, MADE) is CALLED_OFF:
+            return
+        try:
+            assert self.seq
+            self.result = self.seq(self.argument)
+        except GreenletExit:
+            self.result = None
+        except BaseException as e:
+            self.errors.append(e)
+        self.ended = True
+        if TURN in self.caller:
+            self.wake_caller()
+        elif self.told_to_stop:  # nobody waits, nor asks again
+            self.report()
+
+    def report(self) -> None:
+        """Say what seq raised, when nobody waits for its end."""
+        error = self.outcome(self.take_error(), told=True)
+        self.let_go()
+        if not isinstance(error, StopIteration):
+            thread = threading.current_thread()
+            args = type(error), error, error.__traceback__, thread
+            threading.excepthook(threading.ExceptHookArgs(args))
+
+    def take_error(self) -> BaseException | None:
+        """Return what seq raised, to the first who asks."""
+        try:
+            return self.errors.pop()
+        except IndexError:
+            return None
+
+    def let_go(self, seq: Any = None) -> None:
+        """Keep nothing of seq; but *seq*, if it has yet to run."""
+        live.pop(self, None)
+        self.seq = seq
+        if seq is None:
+            self.argument = None
+            self.waiting.clear()
+            self.values.clear()
+        self.thread = None  # the last: until then the end has yet to be delivered
+
+    def frame(self) -> FrameType | None:
+        """Return the frame in which seq is suspended, or None."""
+        thread = self.thread
+        if thread is None or not self.waiting or thread.ident is None:
+            return None
+        frame = sys._current_frames().get(thread.ident)
+        while frame and (is_ours(frame.f_globals) or frame.f_globals is vars(threading)):
+            frame = frame.f_back
+        return frame
+
+
+def snapshot(calls: deque[WaitingYield]) -> list[WaitingYield]:
+    while True:
+        try:
+            return list(calls)
+        except RuntimeError:
+            pass  # without the GIL, another thread may have changed it meanwhile
+
+
+# What tells a thread from all others, past and future; an ident is used again.
+here = threading.local()
+
+
+def this_thread() -> object:
+    """Return the running thread's token."""
+    token = getattr(here, "token", None)
+    return here.__dict__.setdefault("token", object()) if token is None else token

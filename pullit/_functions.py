@@ -1,0 +1,159 @@
+"""pull and pull2: Go's iter.Pull and iter.Pull2."""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeAlias, cast
+
+from greenlet import getcurrent
+
+from pullit._making import make_pull
+from pullit._on_greenlet import GreenletPull
+from pullit._pull import RUNNING, SUSPENDED, Handle, StopsWhenDropped
+from pullit._types import Engine, K, K_co, Seq, Seq2, T, T_co, V, V_co
+
+if TYPE_CHECKING:
+    Next: TypeAlias = Callable[[], tuple[T_co, Literal[True]] | tuple[None, Literal[False]]]
+    Next2: TypeAlias = Callable[
+        [], tuple[K_co, V_co, Literal[True]] | tuple[None, None, Literal[False]]
+    ]
+
+    class NextStop(NamedTuple, Generic[T_co]):
+        next: Next[T_co]
+        stop: Callable[[], None]
+
+    class NextStop2(NamedTuple, Generic[K_co, V_co]):
+        next: Next2[K_co, V_co]
+        stop: Callable[[], None]
+else:
+    # typing.NamedTuple would take longer than importing all of pullit.
+    NextStop = NextStop2 = namedtuple("NextStop", ["next", "stop"])
+
+
+class NextAndStop(StopsWhenDropped):
+    """What the user's next and stop both hold: dropped with them, it stops seq."""
+
+    __slots__ = ("__weakref__", "_pull")
+
+    _pull: Any
+
+    def next(self) -> Any:
+        """Return the next value and True, or None and False; see pullit.pull."""
+        try:
+            return self._pull.next(), True
+        except StopIteration:
+            return None, False
+
+    def next_pair(self) -> Any:
+        pair, ok = self.next()
+        return (*pair, True) if ok else (None, None, False)
+
+    def stop(self) -> None:
+        """Tell seq to return, and wait until it has; see pullit.pull."""
+        self._pull.stop()
+
+
+class NextAndStopOnGreenlet(NextAndStop):
+    """The same, with the way of a value that needs no look in one piece."""
+
+    __slots__ = ()
+
+    def next(self) -> Any:
+        pull = self._pull
+        try:
+            if getcurrent() is not pull.regular or pull.state is not SUSPENDED:
+                return pull.next(), True
+            pull.state = RUNNING
+            try:
+                got = pull.to_producer()
+            except (RecursionError, MemoryError) as error:
+                if pull.state is RUNNING and not pull.root.dead:
+                    pull.state = SUSPENDED  # there was no room to switch
+                else:
+                    pull.interrupted(error)
+                raise
+            except BaseException as error:
+                pull.interrupted(error)
+                raise
+            if pull.state is not SUSPENDED:
+                return pull.arrive(got), True
+        except StopIteration:
+            return None, False
+        value = pull.value
+        pull.value = None
+        return value, True
+
+
+class Pull(Handle, NextStop[T_co]):
+    """What `pull` returns; as a context manager, it calls `stop` at the end."""
+
+    __slots__ = ()
+
+    @property
+    def _pull(self) -> Any:
+        return cast(Any, self).stop.__self__._pull
+
+
+class Pull2(Handle, NextStop2[K_co, V_co]):
+    """What `pull2` returns; as a context manager, it calls `stop` at the end."""
+
+    __slots__ = ()
+
+    @property
+    def _pull(self) -> Any:
+        return cast(Any, self).stop.__self__._pull
+
+
+def pull(seq: Seq[T], *, engine: Engine = "greenlet") -> Pull[T]:
+    """Return ``(next, stop)``, which drive *seq* one value at a time:
+
+        >>> def countdown(yield_):
+        ...     for n in (3, 2, 1):
+        ...         if not yield_(n):
+        ...             return
+        >>> next, stop = pull(countdown)
+        >>> next(), next()
+        ((3, True), (2, True))
+
+    *seq* now waits in its second ``yield_``. ``stop`` makes that answer False, and
+    returns when *seq* has:
+
+        >>> stop()
+        >>> next()
+        (None, False)
+
+    The first ``next`` starts *seq*, unless it is stopped before, in a copy of its
+    caller's context. What follows the last ``yield_`` runs in the ``next`` that
+    reports the end. A ``with`` block stops *seq* too, as does dropping the pull. If
+    *seq* calls ``yield_`` again instead of returning, that raises PullExit.
+
+    It is valid to call either after the end. What *seq* raises comes out of the call
+    that runs it, once. It is an error, PullError, to call them from inside *seq*, and
+    WrongThreadError in another thread than the first ``next``. With
+    ``engine="thread"``, twenty times as slow, any thread may, one at a time.
+
+    Go's iter.Pull.
+    """
+    both = hold(make_pull("pullit.pull", seq, engine, False))
+    return tuple.__new__(Pull, (both.next, both.stop))  # as Pull(), but quickly
+
+
+def pull2(seq: Seq2[K, V], *, engine: Engine = "greenlet") -> Pull2[K, V]:
+    """Return ``(next, stop)`` for a *seq* of pairs; else it is `pull`:
+
+        >>> next, stop = pull2(lambda yield_: yield_("one", 1))
+        >>> next(), next()
+        (('one', 1, True), (None, None, False))
+
+    Go's iter.Pull2.
+    """
+    both = hold(make_pull("pullit.pull2", seq, engine, True))
+    return tuple.__new__(Pull2, (both.next_pair, both.stop))
+
+
+def hold(pull: Any) -> NextAndStop:
+    """Return what both of the user's functions hold."""
+    both = object.__new__(NextAndStopOnGreenlet if type(pull) is GreenletPull else NextAndStop)
+    both._pull = pull
+    return both

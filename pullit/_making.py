@@ -1,0 +1,42 @@
+"""Which pull serves a push iterator."""
+
+from __future__ import annotations
+
+from types import FunctionType
+from typing import Any
+
+from pullit._arguments import ASYNC, GENERATOR, check_engine, check_seq, seq_name
+from pullit._lifetimes import left, sweep
+from pullit._on_greenlet import GreenletPull
+from pullit._per_thread import known_thread
+
+
+def make_pull(
+    name: str, seq: Any, engine: object, pairs: bool, label: str = "", read_ahead: int = 0
+) -> Any:
+    """Return a pull of *seq*, which has yet to start. What is seldom wanted is imported late."""
+    if left:
+        sweep(known_thread())
+    if type(seq) is FunctionType and not seq.__code__.co_flags & (GENERATOR | ASYNC):
+        label = label or seq.__qualname__
+        if engine == "greenlet" and read_ahead < 2:
+            return GreenletPull(name, seq, label, pairs)
+    else:
+        check_seq(name, seq)
+        label = label or seq_name(seq)
+    on_thread = check_engine(name, engine)
+    if type(seq) is not FunctionType and not pairs:
+        from pullit._iterable import IterableSeq, pull_iterable
+
+        if isinstance(seq, IterableSeq):
+            return pull_iterable(name, seq, read_ahead > 1)
+    if on_thread:
+        from pullit._on_thread import AheadThreadPull, ThreadPull
+
+        kind = AheadThreadPull if read_ahead > 1 else ThreadPull
+        return kind(name, seq, label, pairs, read_ahead)
+    if read_ahead > 1:
+        from pullit._read_ahead import AheadPull
+
+        return AheadPull(name, seq, label, pairs, read_ahead)
+    return GreenletPull(name, seq, label, pairs)

@@ -1,0 +1,251 @@
+"""A pull on a thread of its own, as its consumer sees it: what `_channel` is to it.
+
+The consumer waits in a thread. What it leaves in the channel, a Waiter, is all that
+knows so: another kind can wake a task of asyncio.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable
+from contextvars import copy_context
+from typing import Any
+
+from pullit._channel import CALLED_OFF, START, TURN, Channel, WaitingYield, this_thread
+from pullit._errors import PullError, WrongThreadError, raise_as_left, trim
+from pullit._lifetimes import left, live, sweep
+from pullit._per_thread import known_thread
+from pullit._pull import Order
+from pullit._types import NOTHING
+
+
+class Waiter:
+    """A call of the consumer, which waits in its thread."""
+
+    __slots__ = ("lock",)
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.lock.acquire()
+
+    def wait(self) -> None:
+        self.lock.acquire()
+
+    def wake(self) -> None:
+        try:
+            self.lock.release()
+        except RuntimeError:
+            pass  # it has been woken, and has yet to notice
+
+
+class ThreadPull(Channel):
+    """The same, with next and stop."""
+
+    __slots__ = ()
+
+    def next(self, order: Order | None = None, call: str = "next") -> Any:
+        """Resume seq, with *order*, and wait for a value; StopIteration at the end."""
+        if left:
+            sweep(known_thread())
+        value: Any = NOTHING
+        errors: list[BaseException] = []
+        if not self.done():
+            waiter = Waiter()
+            try:
+                self.claim(waiter, call)
+                value = self.ask(waiter, order)
+                if value is NOTHING:
+                    errors.append(self.finish(told=False))
+            except (PullError, RecursionError, MemoryError):
+                raise  # as it was
+            except BaseException:
+                self.abandon(waiter)
+                raise
+            finally:
+                # No call, in which a handler could raise.
+                if TURN in self.caller and self.caller[TURN] is waiter:
+                    del self.caller[TURN]
+        elif self.orphan_text:
+            errors.append(WrongThreadError(self.orphan_text))
+        if value is not NOTHING:
+            return value
+        raise_as_left(errors or [StopIteration()])
+
+    def claim(self, waiter: Any, call: str) -> None:
+        """Make *waiter* the call that is under way, or refuse it."""
+        thread = None if self.ended else self.thread
+        own = thread is not None and thread.ident == threading.get_ident()
+        if own or self.caller.setdefault(TURN, waiter) is not waiter:
+            raise self.refusal(call)
+
+    def ask(self, waiter: Any, order: Order | None) -> Any:
+        """Let seq go on, with *order*, and return a value; NOTHING at the end."""
+        self.consumer = this_thread()
+        if self.thread is not None:
+            self.let_go_on(order)
+        elif not self.ended:
+            self.start()
+        while True:
+            ended = self.ended  # look first: what came before the end is there then
+            try:
+                return self.take()
+            except IndexError:
+                if ended:
+                    return NOTHING
+            waiter.wait()
+
+    def start(self) -> None:
+        """Start the thread; seq runs in a copy of the caller's context."""
+        run = copy_context().run
+        thread = threading.Thread(None, run, f"pullit {self.label}", (self.run,), daemon=True)
+        self.thread = thread
+        live[self] = None
+        try:
+            thread.start()
+        except BaseException as e:
+            if self.caller.setdefault(START, CALLED_OFF) is CALLED_OFF:
+                if type(e) is RuntimeError and thread.ident is None:  # there is no thread
+                    del self.caller[START]
+                    self.let_go(self.seq)
+                else:
+                    self.ended = True
+                    self.let_go()
+            raise
+
+    def let_go_on(self, order: Order | None) -> None:
+        """Resume the ``yield_`` whose value was taken last."""
+        if self.taken:
+            # No call of ours, for which there might be no room: it would wait forever.
+            call = self.waiting[0]
+            call.order = order
+            call.gate.release()
+            self.taken = False
+            self.waiting.popleft()
+        elif order is not None:
+            raise PullError(
+                f"{self.name}: {order.kind} before the value that the last call has"
+                " asked for; call next first"
+            )
+
+    def take(self) -> Any:
+        """Return a value; IndexError if there is none."""
+        value = self.waiting[0].value
+        self.taken = True
+        return value
+
+    def abandon(self, waiter: Any) -> None:
+        """Tell seq to stop, and do not wait, unless *waiter* was refused its turn."""
+        if TURN not in self.caller or self.caller[TURN] is waiter:
+            self.told_to_stop = True
+            self.caller.pop(TURN, None)
+            self.open_gates()
+            if self.ended and self.thread is not None:
+                self.report()
+
+    def stop(self, call: str = "stop") -> Any:
+        """Make seq return, and return what it did; None if it had ended before."""
+        if left:
+            sweep(known_thread())
+        if self.over() or (self.told_to_stop and TURN in self.caller):
+            return None
+        waiter = Waiter()
+        try:
+            self.claim(waiter, call)
+            self.told_to_stop = True
+            if self.thread is None:
+                self.ended = True  # seq is never called
+            self.open_gates()
+            while not self.ended:
+                waiter.wait()
+            errors = [self.finish(told=True)]
+        except BaseException:
+            if self.told_to_stop:
+                self.abandon(waiter)
+            raise
+        finally:
+            if TURN in self.caller and self.caller[TURN] is waiter:
+                del self.caller[TURN]
+        if not isinstance(errors[0], StopIteration):
+            raise_as_left(errors)
+        return self.result if self.returned() else None
+
+    def finish(self, told: bool) -> BaseException:
+        """Let go of seq, which has ended; return what tells the consumer."""
+        self.told_to_stop = True
+        self.open_gates()  # of calls that come after the end
+        thread = self.thread
+        if thread is not None:
+            thread.join()  # it has nothing left to do: no thread outlives its pull
+        error = trim(self.outcome(self.take_error(), told))
+        self.let_go()
+        return error
+
+    def over(self) -> bool:
+        return self.ended and self.thread is None
+
+    def done(self) -> bool:
+        return self.told_to_stop or self.over()
+
+    def shown_state(self) -> str:
+        if self.over():
+            return "finished"
+        if self.told_to_stop or TURN in self.caller:
+            return "running"
+        return "unstarted" if self.thread is None else "suspended"
+
+    def drop(self, is_finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
+        """Stop, because nobody holds what would ask for more.
+
+        Who waits in ``yield_`` is stopped there and then; who runs is not waited for.
+        """
+        if self.over() or is_finalizing():
+            return
+        if self.ended or self.thread is None or (self.waiting and not self.told_to_stop):
+            self.stop("close")
+        elif not self.told_to_stop:
+            self.abandon(None)
+
+    def orphan(self, why: str) -> None:
+        """Refuse forever: seq's thread is no more."""
+        if not self.over():
+            self.told_to_stop = self.ended = True
+            self.let_go()
+            self.orphan_text = self.orphaned(why)
+
+
+class AheadThreadPull(ThreadPull):
+    """One pull of *seq* that works at the same time, while fewer than *most* values wait."""
+
+    __slots__ = ()
+
+    reads_ahead = True
+
+    def yield_(self, value: Any, /) -> Any:
+        """What seq calls with each value, from any thread; it waits where there is no room."""
+        if self.told_to_stop or self.ended or not self.is_producer():
+            return self.refuse()
+        self.values.append(value)
+        if TURN in self.caller:
+            self.wake_caller()
+        if len(self.values) < self.most:
+            return True
+        call = WaitingYield(None)
+        self.waiting.append(call)
+        if self.told_to_stop or len(self.values) < self.most:
+            self.open_gates()
+        call.gate.acquire()
+        try:
+            self.waiting.remove(call)
+        except ValueError:
+            pass  # all were let go of
+        return self.obey(call.order)
+
+    def let_go_on(self, order: Order | None) -> None:
+        """Nobody waits to be asked, but for room."""
+
+    def take(self) -> Any:
+        value = self.values.popleft()
+        if self.waiting and len(self.values) < self.most:
+            self.open_gates()
+        return value

@@ -1,0 +1,50 @@
+"""The type aliases: push iterators, their yield_, and engines; and a value that is none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from typing_extensions import Protocol, TypeVar
+
+    T_co = TypeVar("T_co", covariant=True)
+    K_co = TypeVar("K_co", covariant=True)
+    V_co = TypeVar("V_co", covariant=True)
+    T_contra = TypeVar("T_contra", contravariant=True)
+    K_contra = TypeVar("K_contra", contravariant=True)
+    V_contra = TypeVar("V_contra", contravariant=True)
+
+    # For lambdas, whose yield_ has no annotation: by the default mypy, and by the
+    # protocols basedpyright, takes Any for what it yields.
+    T = TypeVar("T", default=Any)
+    K = TypeVar("K", default=Any)
+    V = TypeVar("V", default=Any)
+
+    class Yield(Protocol[T_contra]):
+        def __call__(self, value: T_contra, /) -> Any: ...
+
+    class Yield2(Protocol[K_contra, V_contra]):
+        def __call__(self, k: K_contra, v: V_contra, /) -> Any: ...
+else:
+    # typing_extensions would take longer to import than pullit.
+    from typing import TypeVar
+
+    T = T_co = TypeVar("T")
+    K = K_co = TypeVar("K")
+    V = V_co = TypeVar("V")
+    Yield = Callable[[T], Any]
+    Yield2 = Callable[[K, V], Any]
+
+# yield_ answers Any, so that a producer may annotate its own as it likes.
+Seq: TypeAlias = Callable[[Yield[T]], object]
+"""A push iterator: it calls ``yield_(value)`` for each value and returns early
+when that answers false. Go's iter.Seq."""
+
+Seq2: TypeAlias = Callable[[Yield2[K, V]], object]
+"""A push iterator over pairs: it calls ``yield_(k, v)``. Go's iter.Seq2."""
+
+Engine: TypeAlias = Literal["greenlet", "thread"]
+
+# What stands where there is no value, since each value may be one of a user's.
+NOTHING: Any = object()
