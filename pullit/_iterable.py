@@ -128,6 +128,8 @@ class IterablePull(BasePull):
 
     def ask(self, order: Order | None, errors: list[BaseException]) -> Any:
         """Return a value; at the end NOTHING, and what is to be raised in *errors*."""
+        if self.done():
+            return NOTHING  # another thread was faster
         try:
             self.state = SUSPENDED  # what runs is said by turn
             if order is None or self.obey(order):

@@ -155,6 +155,7 @@ class ThreadPull(Channel):
             self.told_to_stop = True
             if self.thread is None:
                 self.ended = True  # seq is never called
+                self.let_go()
             self.open_gates()
             while not self.ended:
                 waiter.wait()
@@ -171,7 +172,9 @@ class ThreadPull(Channel):
         return self.result if self.returned() else None
 
     def finish(self, told: bool) -> BaseException:
-        """Let go of seq, which has ended; return what tells the consumer."""
+        """Let go of seq, which has ended; return what tells the consumer, once."""
+        if self.over():
+            return StopIteration()
         self.told_to_stop = True
         self.open_gates()  # of calls that come after the end
         thread = self.thread
@@ -232,7 +235,7 @@ class AheadThreadPull(ThreadPull):
             return True
         call = WaitingYield(None)
         self.waiting.append(call)
-        if self.told_to_stop or len(self.values) < self.most:
+        if len(self.values) < self.most or self.told_to_stop:
             self.open_gates()
         call.gate.acquire()
         try:
@@ -245,7 +248,6 @@ class AheadThreadPull(ThreadPull):
         """Nobody waits to be asked, but for room."""
 
     def take(self) -> Any:
-        value = self.values.popleft()
-        if self.waiting and len(self.values) < self.most:
-            self.open_gates()
-        return value
+        if self.waiting and len(self.values) <= self.most:
+            self.open_gates()  # first: there may be no room for this call
+        return self.values.popleft()

@@ -735,3 +735,30 @@ def test_13_a_pull_keeps_the_context_of_the_task_that_started_it() -> None:
         return got
 
     assert asyncio.run(main()) == ["a", "a", "a"]
+
+
+@pytest.mark.parametrize("imported", ["before", "inside"])
+def test_15_eventlet_may_be_used_first_inside_a_producer(imported: str) -> None:
+    """Its hub is no child of the pull, so that the main greenlet can wait later."""
+    script = f"""
+        import warnings
+        warnings.simplefilter("ignore")
+        if {imported!r} == "before":
+            import eventlet
+        import pullit
+
+        def rows(yield_):
+            import eventlet
+            eventlet.sleep(0.001)
+            yield_(1)
+            eventlet.sleep(0.001)
+            yield_(2)
+
+        got = []
+        for row in pullit.iterate(rows):
+            import eventlet
+            eventlet.sleep(0.001)
+            got.append(row)
+        print(got)
+        """
+    assert run_script(script) == "[1, 2]\n"

@@ -7,6 +7,7 @@ import gc
 import itertools
 import sys
 import threading
+import warnings
 import weakref
 from _thread import get_ident
 from collections.abc import Callable, Iterator
@@ -116,9 +117,17 @@ def test_14_one_that_is_not_started_is_dropped_in_silence(engine: Engine) -> Non
 
 def test_14_one_that_is_half_made_is_dropped_in_silence(heard: list[Any]) -> None:
     """A signal's exception may come before it has its pull."""
-    for kind in GreenletIterator, PlainIterator, NextAndStop, NextAndStopOnGreenlet, Dropped:
+    kinds: list[Any] = [
+        GreenletIterator,
+        PlainIterator,
+        NextAndStop,
+        NextAndStopOnGreenlet,
+        Dropped,
+    ]
+    for kind in kinds:
         object.__new__(kind)
-    itertools.chain.__new__(AheadIterator)
+    chained: Any = AheadIterator
+    itertools.chain.__new__(chained)
     assert heard == []
 
 
@@ -892,3 +901,117 @@ def test_14_what_an_exit_handler_starts_after_ours_does_not_hang(engine: Engine)
         import pullit
         """
     assert run_script(script) == ""
+
+
+# Many at once, and collections.
+
+
+@pytest.mark.parametrize("stopped", ["by a call", "at the end"])
+def test_14_thousands_dropped_elsewhere_are_each_stopped_once(
+    stopped: str, heard: list[Any]
+) -> None:
+    """By their owner's next call, or at its end; quietly, and its call returns."""
+    count = 3_000
+    ended: list[int] = []
+    its: list[Any] = []
+    suspended, dropped = threading.Event(), threading.Event()
+
+    def producer(yield_: Callable[[int], Any]) -> None:
+        yield_(1)
+        list(pullit.iterate(countdown))  # a call of pullit, amid the sweep
+        ended.append(1)
+
+    def work() -> None:
+        for _ in range(count):
+            it = pullit.iterate(producer)
+            next(it)
+            its.append(it)
+        del it
+        suspended.set()
+        dropped.wait()
+        if stopped == "by a call":
+            assert list(pullit.iterate(countdown)) == [3, 2, 1]
+            assert len(ended) == count
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        thread = threading.Thread(target=work)
+        thread.start()
+        suspended.wait()
+        its.clear()
+        dropped.set()
+        thread.join()
+    assert len(ended) == count
+    assert heard == []
+
+
+def test_14_threads_that_drop_each_others_pulls_as_they_end(heard: list[Any]) -> None:
+    """Each pull is stopped once, by whichever thread still can."""
+    ended: list[int] = []
+    holder: list[Any] = []
+
+    def producer(yield_: Callable[[int], Any]) -> None:
+        try:
+            yield_(1)
+        finally:
+            ended.append(1)
+
+    def work() -> None:
+        for _ in range(20):
+            it = pullit.iterate(producer)
+            next(it)
+            holder.append(it)
+            del it
+            if len(holder) > 30:
+                del holder[:20]
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        threads = [threading.Thread(target=work) for _ in range(10)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        holder.clear()
+    assert len(ended) == 200
+    assert heard == []
+
+
+def test_20_a_thread_that_ends_amid_a_collection_crashes_nothing() -> None:
+    """What keeps its main greenlet then would: greenlet frees that all the same."""
+    script = """
+        import gc, threading, time
+        import pullit
+
+        class Slow:
+            def __del__(self):  # a finalizer that lets other threads run
+                time.sleep(0.01)
+
+        def run(callback):
+            callback(1)
+            raise ValueError
+
+        def once():
+            it = pullit.iterate(pullit.from_callback(run), engine="thread")
+            next(it)
+            try:
+                next(it)
+            except ValueError as e:
+                kept = e  # the usual cycle
+                slow = Slow()
+
+        def on_greenlets():
+            for _ in pullit.iterate(pullit.from_callback(lambda callback: callback(1))):
+                pass
+
+        gc.disable()
+        for _ in range(60):
+            once()
+            thread = threading.Thread(target=on_greenlets)
+            thread.start()
+            gc.collect()
+            thread.join()
+            junk = [bytes(n) for n in range(300)]
+        print("survived")
+        """
+    assert run_script(script) == "survived\n"

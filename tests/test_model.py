@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal, Protocol, TypeAlias, cast
 
 import reference
@@ -28,6 +29,16 @@ from pullit._pull import EXITS
 from pullit._types import Engine
 
 Task: TypeAlias = Generator[Any, Any, Any]
+
+
+def send_into(value: object, task: Task) -> Any:
+    return task.send(value)
+
+
+def throw_into(error: BaseException, task: Task) -> Any:
+    return task.throw(error)
+
+
 Log: TypeAlias = list[tuple[str, ...]]
 Face: TypeAlias = Literal["pull", "iterate"]
 
@@ -387,9 +398,9 @@ class Model:
                 try:
                     answer = yield pull, value
                 except BaseException as e:
-                    pull, value = self.enter(lambda task, e=e: task.throw(e))
+                    pull, value = self.enter(partial(throw_into, e))
                 else:
-                    pull, value = self.enter(lambda task, answer=answer: task.send(answer))
+                    pull, value = self.enter(partial(send_into, answer))
             return value, True
         except BaseException as e:
             told, self.done, self.ended, self.running = self.done, True, True, False
@@ -403,6 +414,7 @@ class Model:
     def enter(self, how: Callable[[Task], Any]) -> Any:
         inside.append(self)
         try:
+            assert self.task
             return how(self.task)
         finally:
             inside.pop()
@@ -798,7 +810,8 @@ def test_what_runs_ahead_in_a_thread_gives_what_the_model_gives(block: Block, n:
         real = RealIterator(machine.producer(block, Scope()), "thread", n)
         with logging_unraisable(machine.log):
             assert take(real, most) == whole[:most]
-        check(real.handle._pull)
+        handle: Any = real.handle
+        check(handle._pull)
     assert machine.log == modelled.log
     assert real.look() == model.look()
     assert not live
