@@ -53,7 +53,8 @@ class FreeList:
             coroutine = self.parked.pop()
             known = getrefcount(coroutine) != UNKNOWN or getweakrefcount(coroutine)
             if not (known or coroutine.dead):
-                coroutine.__dict__.clear()  # attributes that somebody has set
+                if coroutine.__dict__:
+                    coroutine.__dict__.clear()  # attributes that somebody has set
                 return coroutine
         return None
 

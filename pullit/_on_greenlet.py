@@ -182,7 +182,9 @@ class GreenletPull(EndingPull):
     def drop(self, is_finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
         """Stop, because nobody holds what would ask for more; or leave that to the owner."""
         try:
-            if self.over() or is_finalizing() or self.state in (RUNNING, STOPPING):
+            if self.state is ENDED and self.root is None:
+                return
+            if is_finalizing() or self.state in (RUNNING, STOPPING):
                 return
             home = self.home
             if home is None or home.is_here():
