@@ -22,12 +22,13 @@ from typing import Any
 
 from greenlet import GreenletExit
 
-from pullit._errors import is_ours
+from pullit._errors import is_a, is_ours
 from pullit._guard import note_order
 from pullit._lifetimes import live
 from pullit._per_thread import known_thread
-from pullit._pull import ENDED, EXITS, OPEN, STOP, STOPPING, UNSTARTED, BasePull, Order, State
+from pullit._pull import ENDED, EXITS, OPEN, STOP, STOPPING, UNSTARTED, EnginePull, Order, State
 from pullit._types import NOTHING
+from pullit._waiting import WaitingYield, snapshot
 
 # What is claimed in `caller` by the first who enters it: the consumer's turn, and seq's
 # start, which is then either made or called off.
@@ -35,27 +36,7 @@ TURN, START = "turn", "start"
 MADE, CALLED_OFF = "made", "called off"
 
 
-class WaitingYield:
-    """A call of ``yield_`` that waits for its turn, or for room."""
-
-    __slots__ = ("gate", "order", "value")
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-        self.order: Order | None = None  # None: next resumes it
-        self.gate = threading.Lock()
-        self.gate.acquire()
-
-    def open(self, order: Order | None) -> None:
-        """Resume it; at most once more than needed."""
-        self.order = order
-        try:
-            self.gate.release()
-        except RuntimeError:
-            pass  # it is open already
-
-
-class Channel(BasePull):
+class Channel(EnginePull):
     """One pull of *seq* in lockstep: a ``yield_`` waits until the next after its own.
 
     Calls of ``yield_`` from several threads take turns: they wait in `waiting`, and the
@@ -114,31 +95,55 @@ class Channel(BasePull):
 
     def yield_(self, value: Any, /) -> Any:
         """What seq calls with each value, from any thread, and waits in."""
-        if self.told_to_stop or self.ended or not self.is_producer():
+        if not self.may_yield():
             return self.refuse()
         call = WaitingYield(value)
         self.waiting.append(call)
         if self.told_to_stop:
-            self.open_gates()
-        self.wake_caller()
+            call.open(STOP)
+        waiter = self.caller.get(TURN)
+        if waiter is not None:
+            try:
+                waiter.wake()  # not wake_caller, for which there may be no room
+            except RecursionError:
+                raise
+            except RuntimeError:
+                pass
         call.gate.acquire()
-        return self.obey(call.order)
+        return True if call.order is None else self.obey(call.order)
 
     def yield_pair(self, k: Any, v: Any, /) -> Any:
         return self.yield_((k, v))
 
-    def is_producer(self) -> bool:
-        """Tell whether the running thread may yield: not the consumer's, nor any too early."""
-        return self.thread is not None and getattr(here, "token", None) is not self.consumer
+    def may_yield(self) -> bool:
+        """Tell whether the running thread may hand over a value now.
+
+        The consumer's thread may not, nor any before the start or after the stop.
+        """
+        if self.told_to_stop or self.ended or self.thread is None:
+            return False
+        return getattr(here, "token", None) is not self.consumer
+
+    def seq_waits(self) -> bool:
+        """Tell whether seq waits, as far as this thread can know: so that it may wait for it."""
+        if getattr(here, "token", None) is self.consumer:
+            return bool(self.waiting)
+        ident = self.thread and self.thread.ident
+        return any(call.ident == ident for call in snapshot(self.waiting))
 
     def wake_caller(self) -> None:
         """Have the consumer's call, if one waits, look again."""
         waiter = self.caller.get(TURN)
         if waiter is not None:
-            waiter.wake()
+            try:
+                waiter.wake()
+            except RecursionError:
+                raise
+            except RuntimeError:
+                pass  # it has been woken, and has yet to notice
 
     def open_gates(self) -> None:
-        """Let go on who waits, with what is to be said now."""
+        """Resume all waiting calls, with STOP if seq was told to stop."""
         for call in snapshot(self.waiting):
             call.open(STOP if self.told_to_stop else None)
 
@@ -197,7 +202,7 @@ class Channel(BasePull):
         """Say what seq raised, when nobody waits for its end."""
         error = self.outcome(self.take_error(), told=True)
         self.let_go()
-        if not isinstance(error, StopIteration):
+        if not is_a(error, StopIteration):
             thread = threading.current_thread()
             args = type(error), error, error.__traceback__, thread
             threading.excepthook(threading.ExceptHookArgs(args))
@@ -209,14 +214,12 @@ class Channel(BasePull):
         except IndexError:
             return None
 
-    def let_go(self, seq: Any = None) -> None:
-        """Keep nothing of seq; but *seq*, if it has yet to run."""
+    def let_go(self) -> None:
+        """Keep nothing of seq."""
         live.pop(self, None)
-        self.seq = seq
-        if seq is None:
-            self.argument = None
-            self.waiting.clear()
-            self.values.clear()
+        self.seq = self.argument = None
+        self.waiting.clear()
+        self.values.clear()
         self.thread = None  # the last: until then the end has yet to be delivered
 
     def frame(self) -> FrameType | None:
@@ -228,14 +231,6 @@ class Channel(BasePull):
         while frame and (is_ours(frame.f_globals) or frame.f_globals is vars(threading)):
             frame = frame.f_back
         return frame
-
-
-def snapshot(calls: deque[WaitingYield]) -> list[WaitingYield]:
-    while True:
-        try:
-            return list(calls)
-        except RuntimeError:
-            pass  # without the GIL, another thread may have changed it meanwhile
 
 
 # What tells a thread from all others, past and future; an ident is used again.

@@ -50,7 +50,7 @@ def newcoro(f: Callable[[Any], object], argument: Any = None) -> Coro:
 
 
 def new_coroutine(home: PerThread, parent: Any, fresh: bool = False) -> Any:
-    """Return a coroutine, of that *parent*, that runs the coro it is first switched to with.
+    """Return a child of *parent* that runs what the running thread is `starting`.
 
     It runs in a copy of the caller's context, as an asyncio task does.
     """
@@ -66,18 +66,21 @@ def new_coroutine(home: PerThread, parent: Any, fresh: bool = False) -> Any:
     return coroutine
 
 
-def corostart(depth: int, c: Coro) -> object:
+def corostart(depth: int) -> object:
     """Run f, then coroexit; then wait, parked, to do so for another coro.
 
     coro.go loses a panic of f here. We hand it to whoever is blocked. *depth* is that
     of the recursion, where this coroutine was started.
     """
-    free_list = own_free_list()
+    home = per_thread()
+    free_list = home.free_list
+    assert free_list
     while True:
+        c, home.starting = home.starting, None
         f, c.f = c.f, None
         try:
             try:
-                c.result = f(c.argument)  # type: ignore[misc]
+                c.result = f(c.argument)
             finally:
                 f = None
         except GreenletExit:
@@ -86,16 +89,17 @@ def corostart(depth: int, c: Coro) -> object:
             c.error = e
         c.exited()
         parked = coroexit(c, free_list if depth < SHALLOW else None)
-        del c  # nothing here refers any more to what has run
+        c = None  # nothing here refers any more to what has run
         if not parked:
             return None
-        got: Any = free_list.exit.switch()
+        got: Any = free_list.relay.switch()
         # A stray switch, by somebody who has got hold of us, goes on to the parent.
-        while not isinstance(got, Coro) or got.f is None:
-            got = free_list.exit.switch(got)
-        c, got = got, None
-        if c.blocked._stack_saved > OVERLAP:
-            getcurrent().parent = c.blocked
+        while home.starting is None:
+            got = free_list.relay.switch(got)
+        got = None
+        # greenlet knows how much of the consumer's stack this switch had to copy.
+        if home.starting.blocked._stack_saved > OVERLAP:
+            getcurrent().parent, home.starting = home.starting.blocked, None
             return UNFIT
 
 
@@ -129,16 +133,19 @@ def coroswitch(c: Coro) -> None:
     if coroutine is getcurrent():
         raise PullError("coroswitch of a coroutine to itself")
     c.blocked = getcurrent()
-    got = coroutine.switch(c)
+    if c.f is not None:
+        per_thread().starting = c
+    got = coroutine.switch(c) if c.f is None else coroutine.switch()
     while got is not c and c.blocked is not None:
         if got is UNFIT:
             coroutine = new_coroutine(per_thread(), getcurrent(), fresh=True)
-            got = coroutine.switch(c)
+            per_thread().starting = c
+            got = coroutine.switch()
         else:
             got = forward(coroutine, got)
     if c.blocked is None:
         free_list = own_free_list()
-        free_list.exit.parent = free_list.main
+        free_list.relay.parent = free_list.main
         if c.error is not None:
             error, c.error = c.error, None
             try:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from pullit._errors import WrongThreadError, chain, raise_as_left, trim
+from pullit._errors import WrongThreadError, chain, is_a, raise_as_left, trim
 from pullit._foreign import forward
 from pullit._lifetimes import live
 from pullit._producer import ProducerSide
-from pullit._pull import ENDED, STOP, STOPPING, SUSPENDED
+from pullit._pull import ENDED, STOP, STOPPING, SUSPENDED, UNSTARTED
 
 
 class EndingPull(ProducerSide):
@@ -33,10 +33,10 @@ class EndingPull(ProducerSide):
             if self.state is STOPPING and not self.root.dead:
                 self.state = SUSPENDED
             else:
-                self.interrupted(error)
+                self.end_after(error)
             raise
         except BaseException as error:
-            self.interrupted(error)
+            self.end_after(error)
             raise
         self.value = None
 
@@ -47,13 +47,13 @@ class EndingPull(ProducerSide):
         thread is no more, the refusal.
         """
         if self.root is None or self.state is STOPPING:
-            foreign = self.foreign if self.state is ENDED else ""
-            return WrongThreadError(foreign) if foreign else StopIteration()
+            refused = self.refused if self.state is ENDED else ""
+            return WrongThreadError(refused) if refused else StopIteration()
         error = self.outcome(self.error, told or self.exits > 0)
-        if self.foreign:
-            refusal = WrongThreadError(self.foreign)
-            error = refusal if isinstance(error, StopIteration) else chain(error, refusal)
-            self.foreign = ""
+        if self.refused:
+            refusal = WrongThreadError(self.refused)
+            error = refusal if is_a(error, StopIteration) else chain(error, refusal)
+            self.refused = ""
         if self.error is not None:
             trim(error)
         self.let_go()
@@ -61,14 +61,17 @@ class EndingPull(ProducerSide):
 
     def let_go(self, f: Any = None) -> None:
         """Keep nothing of seq, nor of its thread; but *f*, if it has yet to run."""
-        home, root = live.pop(self, None), self.root
+        home, root = live.get(self), self.root
         if home is not None and root is not None and home.free_list is not None:
-            home.free_list.exit.parent = home.free_list.main
+            home.free_list.relay.parent = home.free_list.main
         if f is None:
             self.f = self.argument = None
         self.error = self.value = None
         self.producer = self.to_producer = self.blocked = self.regular = None
-        self.root = None  # the last: until then the end has yet to be delivered
+        self.root = None  # until then the end has yet to be delivered
+        if f is not None:
+            self.state = UNSTARTED
+        live.pop(self, None)  # the last: another thread may claim it then
 
     def pass_on(self, state: str, got: Any) -> None:
         """Pass on *got*, and what comes then, as long as it is not ours."""
@@ -78,7 +81,7 @@ class EndingPull(ProducerSide):
             else:
                 got = forward(self.root, got)
 
-    def interrupted(self, error: BaseException) -> None:
+    def end_after(self, error: BaseException) -> None:
         """End seq, before *error*, which is not its own, goes on at the consumer."""
         try:
             if self.state is SUSPENDED:  # with a value that is lost
@@ -92,7 +95,7 @@ class EndingPull(ProducerSide):
                 exit = self.exit("its consumer was interrupted")
                 self.pass_on(STOPPING, self.root.throw(exit))
             errors = [self.finish(told=True)]
-            if not isinstance(errors[0], StopIteration):
+            if not is_a(errors[0], StopIteration):
                 raise_as_left(errors)
         except BaseException as e:
             chain(trim(e), error)
@@ -103,4 +106,4 @@ class EndingPull(ProducerSide):
         if self.state is not ENDED or self.root is not None:
             self.state = ENDED
             self.let_go()
-        self.foreign = self.orphaned(why)
+        self.refused = self.orphaned(why)

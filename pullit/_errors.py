@@ -96,7 +96,14 @@ def instance_of(kind: Any, value: Any, tb: TracebackType | None) -> BaseExceptio
     elif value is not None:
         raise TypeError("throw takes no separate value beside an instance")
     error: BaseException = kind
-    return error.with_traceback(tb) if tb else error
+    if tb:
+        set_traceback(error, tb)
+    return error
+
+
+def is_a(error: BaseException, kind: type[BaseException]) -> bool:
+    """Tell whether *error* is of that *kind*; isinstance would ask its class."""
+    return issubclass(type(error), kind)
 
 
 def is_ours(module: dict[str, object]) -> bool:

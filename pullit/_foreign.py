@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from greenlet import getcurrent
+from greenlet import GreenletExit, getcurrent
 
 from pullit._errors import PullError
 
@@ -31,6 +31,8 @@ def forward(child: Any, got: object) -> object:
                 " such a switch is served"
             )
         answer = parent.switch(got)
+    except GreenletExit:
+        raise  # who waits here is killed
     except BaseException as e:
         error = e
     else:

@@ -32,7 +32,7 @@ UNFIT = object()
 class FreeList:
     """The parked coroutines of one thread."""
 
-    __slots__ = ("exit", "main", "parked")
+    __slots__ = ("main", "parked", "relay")
 
     def __init__(self) -> None:
         self.parked: list[Any] = []
@@ -41,8 +41,8 @@ class FreeList:
             self.main = self.main.parent
         # A dead greenlet: a switch to it goes to its parent. A parked coroutine waits in
         # such a switch, because a direct one would keep who was switched to alive.
-        self.exit: Any = greenlet(bool)
-        self.exit.throw()
+        self.relay: Any = greenlet(bool)
+        self.relay.throw()
 
     def take(self) -> Any:
         """Return a parked coroutine that nobody else knows; None if there is none.
@@ -59,7 +59,7 @@ class FreeList:
         return None
 
     def park(self, consumer: Any) -> bool:
-        """Have the running coroutine wake *consumer* when it next switches to `exit`.
+        """Have the running coroutine wake *consumer* when it next switches to `relay`.
 
         False if enough are parked already: then it wakes *consumer* when it returns.
         """
@@ -68,7 +68,7 @@ class FreeList:
         if len(self.parked) >= MOST_PARKED:
             running.parent = consumer
             return False
-        self.exit.parent, running.parent = consumer, self.exit
+        self.relay.parent, running.parent = consumer, self.relay
         self.parked.append(running)
         return True
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import namedtuple
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, NoReturn, TypeAlias, cast
 
 from greenlet import getcurrent
 
@@ -37,6 +37,9 @@ class NextAndStop(StopsWhenDropped):
     __slots__ = ("__weakref__", "_pull")
 
     _pull: Any
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError(f"cannot copy or pickle what drives {self._pull.label}")
 
     def next(self) -> Any:
         """Return the next value and True, or None and False; see pullit.pull."""
@@ -71,10 +74,10 @@ class NextAndStopOnGreenlet(NextAndStop):
                 if pull.state is RUNNING and not pull.root.dead:
                     pull.state = SUSPENDED  # there was no room to switch
                 else:
-                    pull.interrupted(error)
+                    pull.end_after(error)
                 raise
             except BaseException as error:
-                pull.interrupted(error)
+                pull.end_after(error)
                 raise
             if pull.state is not SUSPENDED:
                 return pull.arrive(got), True

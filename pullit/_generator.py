@@ -9,7 +9,7 @@ from types import MethodType
 from typing import Any, Concatenate, ParamSpec, overload
 
 from pullit._arguments import check_engine, check_read_ahead, check_seq, seq_name
-from pullit._iterator import PullIterator, start
+from pullit._iterator import PullIterator, make_iterator
 from pullit._types import Engine, T
 
 P = ParamSpec("P")
@@ -57,7 +57,7 @@ def generator(function: Any = None, /, *, read_ahead: int = 0, engine: Engine = 
         def seq(yield_: Any) -> object:
             return function(yield_, *args, **kwargs)
 
-        return start("pullit.generator", seq, engine, read_ahead, label=label)
+        return make_iterator("pullit.generator", seq, engine, read_ahead, label=label)
 
     update_wrapper(generate, function, [n for n in WRAPPER_ASSIGNMENTS if "annot" not in n])
     copy_annotations(generate, function, first)

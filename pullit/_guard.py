@@ -13,7 +13,7 @@ from typing import Any
 from pullit._coro import coro_of
 from pullit._errors import PullError
 from pullit._per_thread import PerThread
-from pullit._pull import BasePull, Order
+from pullit._pull import EnginePull, Order
 
 
 class Guard:
@@ -40,7 +40,7 @@ class Guard:
             self.dropped.pop().drop()
 
 
-class OrderError(PullError):
+class NestingError(PullError):
     """A PullError that tells a drop what must end first: *later*."""
 
     def __init__(self, text: str, later: Guard) -> None:
@@ -51,8 +51,8 @@ class OrderError(PullError):
         return PullError, self.args
 
 
-OrderError.__name__ = OrderError.__qualname__ = "PullError"
-OrderError.__module__ = "pullit"
+NestingError.__name__ = NestingError.__qualname__ = "PullError"
+NestingError.__module__ = "pullit"
 
 
 def is_guarded(home: PerThread, coroutine: Any) -> bool:
@@ -60,17 +60,17 @@ def is_guarded(home: PerThread, coroutine: Any) -> bool:
     return any(guard.coroutine is coroutine for guard in home.guards)
 
 
-def check_order(home: PerThread, name: str, coroutine: Any) -> None:
+def check_nesting(home: PerThread, name: str, coroutine: Any) -> None:
     """Refuse to resume *coroutine* if it is guarded and not the newest that is."""
     guards = home.guards
     for guard in guards:
         if guard.coroutine is coroutine is not guards[-1].coroutine:
-            raise out_of_order(name, guard, guards[-1])
+            raise not_newest(name, guard, guards[-1])
 
 
-def out_of_order(name: str, guard: Guard, later: Guard) -> OrderError:
+def not_newest(name: str, guard: Guard, later: Guard) -> NestingError:
     """Return the refusal to resume *guard* while *later* is suspended."""
-    return OrderError(
+    return NestingError(
         f"{name}: {guard.name} was resumed while {later.name}, which began later, is"
         " suspended; native libraries crash when that happens: close the later one"
         " first, collect one of the two into a list, or pass interleave=True to"
@@ -92,7 +92,7 @@ class WaitingCallback:
         self.pull: Any = None  # whose order it is
 
 
-def note_order(home: PerThread | None, pull: BasePull, order: Order) -> None:
+def note_order(home: PerThread | None, pull: EnginePull, order: Order) -> None:
     """Note, on the producer's coroutine, that *order* of *pull* resumes it."""
     if home and home.calls and (call := home.calls.get(home.coroutine())):
         call.order, call.pull = order, pull

@@ -12,7 +12,7 @@ from pullit._arguments import seq_name
 from pullit._errors import chain, raise_as_left
 from pullit._lifetimes import left, sweep
 from pullit._per_thread import known_thread
-from pullit._pull import ENDED, STOPPING, SUSPENDED, UNSTARTED, BasePull, Order, State
+from pullit._pull import ENDED, STOPPING, SUSPENDED, UNSTARTED, EnginePull, Order, State
 from pullit._threads import get_ident
 from pullit._types import NOTHING, Seq, T
 
@@ -76,7 +76,7 @@ class IterableSeq:
         return f"pullit.from_iterable({short_repr(self.iterable)})"
 
 
-class IterablePull(BasePull):
+class IterablePull(EnginePull):
     """A pull without a coroutine: an iterator in the place of seq.
 
     *make* returns it when first asked, and adds what is to be closed to the list that
@@ -142,6 +142,10 @@ class IterablePull(BasePull):
                 error.__cause__ = error.__context__ = e
                 errors.append(error)
         except BaseException as e:
+            if self.advance is None and isinstance(e, (RecursionError, MemoryError)):
+                self.made.clear()
+                self.state = UNSTARTED  # there was no room to begin
+                raise
             errors.append(e)
         self.end(errors)
         return NOTHING
@@ -237,7 +241,7 @@ class IterablePull(BasePull):
 
 def is_closed(made: Any) -> bool:
     """Tell whether an iterator of ours, or a generator, has ended."""
-    return bool(made.done if hasattr(made, "done") else made.gi_frame is None)
+    return bool(getattr(made, "done", getattr(made, "gi_frame", None) is None))
 
 
 def pull_iterable(name: str, seq: IterableSeq, ahead: bool) -> IterablePull:

@@ -34,6 +34,8 @@ class PullIterator(StopsWhenDropped, Handle, Base[T_co]):
 
     __slots__ = ()
 
+    _closes = "close"
+
     def __new__(cls, *args: object) -> NoReturn:
         raise TypeError("cannot create a pullit.PullIterator; call pullit.iterate(seq)")
 
@@ -136,7 +138,7 @@ class GreenletIterator(PullIterator[T_co]):
 
     def __next__(self) -> T_co:
         pull = self._pull
-        # Look at the state after the last call, amid which anything may have run.
+        # Look at the state after the last call, during which anything may have run.
         if getcurrent() is not pull.regular or pull.state is not SUSPENDED:
             return pull.next()  # type: ignore[no-any-return]
         pull.state = RUNNING
@@ -146,10 +148,10 @@ class GreenletIterator(PullIterator[T_co]):
             if pull.state is RUNNING and not pull.root.dead:
                 pull.state = SUSPENDED  # there was no room to switch
             else:
-                pull.interrupted(error)
+                pull.end_after(error)
             raise
         except BaseException as error:
-            pull.interrupted(error)
+            pull.end_after(error)
             raise
         if pull.state is not SUSPENDED:
             return pull.arrive(got)  # type: ignore[no-any-return]
@@ -159,7 +161,7 @@ class GreenletIterator(PullIterator[T_co]):
 
 
 def show_as_pull_iterator(kind: type) -> type:
-    """Have users see one class, whatever serves them."""
+    """Have users see one name, whatever class serves them."""
     kind.__name__ = kind.__qualname__ = "PullIterator"
     kind.__module__ = "pullit"
     return kind
@@ -177,14 +179,14 @@ def iterator(pull: Any) -> PullIterator[Any]:
     return it
 
 
-def start(
+def make_iterator(
     name: str, seq: Any, engine: str, read_ahead: int, pairs: bool = False, label: str = ""
 ) -> PullIterator[Any]:
     """Return the iterator over *seq*."""
     n = check_read_ahead(name, read_ahead) if read_ahead != 0 else 0
     pull = make_pull(name, seq, engine, pairs, label, n)
     if n > 1 and isinstance(pull, GreenletPull):
-        from pullit._read_ahead import ahead_iterator  # as seldom
+        from pullit._read_ahead import ahead_iterator  # seldom wanted
 
         return ahead_iterator(pull)
     return iterator(pull)
@@ -230,7 +232,7 @@ def iterate(seq: Seq[T], *, read_ahead: int = 0, engine: Engine = "greenlet") ->
     not an error among them, and it is an error to ``send`` or ``throw``. Not for
     live sources, nor for values that are valid only until ``yield_`` returns.
     """
-    return start("pullit.iterate", seq, engine, read_ahead)
+    return make_iterator("pullit.iterate", seq, engine, read_ahead)
 
 
 def iterate2(
@@ -241,4 +243,4 @@ def iterate2(
     >>> list(iterate2(lambda yield_: yield_("one", 1)))
     [('one', 1)]
     """
-    return start("pullit.iterate2", seq, engine, read_ahead, pairs=True)
+    return make_iterator("pullit.iterate2", seq, engine, read_ahead, pairs=True)

@@ -7,10 +7,11 @@ import os
 from typing import Any
 
 from pullit._per_thread import PerThread, at_thread_end, per_thread
-from pullit._pull import BasePull, StopsWhenDropped
+from pullit._pull import EnginePull, StopsWhenDropped
 
-# The pulls under way, oldest first, each with its thread; None on the thread engine. To
-# enter a pull here is to claim it. Their handles are not here, which can be dropped.
+# The pulls under way, oldest first, each with its thread; None on the thread engine. An
+# entry claims the pull for its thread. Only pulls are here, not handles, so that a handle
+# can still be dropped.
 live: dict[Any, PerThread | None] = {}
 
 
@@ -19,19 +20,29 @@ class Dropped(StopsWhenDropped):
 
     __slots__ = ("_pull",)
 
-    def __init__(self, pull: BasePull) -> None:
+    def __init__(self, pull: EnginePull) -> None:
         self._pull = pull
 
 
-# The threads that have such a pull to stop which another has dropped; a look here is cheap.
+# Threads that have pulls to stop which others have dropped, one entry for each pull.
 left: list[PerThread] = []
+
+
+class DroppedAtExit(Dropped):
+    """The same, when the interpreter is about to end."""
+
+    __slots__ = ()
+
+    def __del__(self) -> None:
+        self._pull.drop_at_exit()
 
 
 def leave_to_owner(pull: Any, home: PerThread) -> None:
     """Have *pull* stopped by its own thread, when that next calls pullit, or ends."""
+    is_first = not home.dropped
+    left.append(home)  # before the pull: who finds that takes this away
     home.dropped.append(pull)
-    left.append(home)
-    if len(home.dropped) == 1:  # otherwise it has been told
+    if is_first:  # otherwise the owner has been told
         for other, owner in list(live.items()):
             if owner is home:
                 other.regular = None  # its next takes the slow way, and looks
@@ -47,7 +58,7 @@ def sweep(home: PerThread | None) -> None:
         while home.dropped:
             pull = home.dropped.pop()
             left.remove(home)
-            Dropped(pull)
+            Dropped(pull)  # made and dropped at once: its __del__ stops the pull
             if not pull.over():  # no room for a call here, say: try again later
                 failed.append(pull)
     finally:
@@ -73,7 +84,7 @@ at_thread_end.append(stop_thread)
 
 
 def fork() -> None:
-    """End the pulls whose threads a child process has not."""
+    """End the pulls whose threads do not exist in the child process."""
     for pull, home in list(live.items()):
         if home is None or not home.is_here():
             pull.orphan("a fork does not copy the thread that it runs in; start another one")
@@ -87,7 +98,7 @@ def stop_all() -> None:
     """Stop what is suspended, newest first: after exit, dropping it would hang."""
     for pull, home in reversed(list(live.items())):
         if home is None or home.is_here():
-            Dropped(pull)
+            DroppedAtExit(pull)
     free_list = per_thread().free_list
     if free_list is not None:
         free_list.parked.clear()

@@ -31,10 +31,13 @@ def make_pull(
         if isinstance(seq, IterableSeq):
             return pull_iterable(name, seq, read_ahead > 1)
     if on_thread:
-        from pullit._on_thread import AheadThreadPull, ThreadPull
+        if read_ahead > 1:
+            from pullit._ahead_on_thread import AheadThreadPull
 
-        kind = AheadThreadPull if read_ahead > 1 else ThreadPull
-        return kind(name, seq, label, pairs, read_ahead)
+            return AheadThreadPull(name, seq, label, pairs, read_ahead)
+        from pullit._on_thread import ThreadPull
+
+        return ThreadPull(name, seq, label, pairs, read_ahead)
     if read_ahead > 1:
         from pullit._read_ahead import AheadPull
 

@@ -11,10 +11,10 @@ from greenlet import getcurrent
 
 from pullit._coro import new_coroutine
 from pullit._ending import EndingPull
-from pullit._errors import PullError, raise_as_left
+from pullit._errors import PullError, is_a, raise_as_left
 from pullit._foreign import adopt, settle_eventlet
 from pullit._free_list import UNFIT
-from pullit._guard import OrderError, check_order, is_guarded
+from pullit._guard import NestingError, check_nesting, is_guarded
 from pullit._lifetimes import leave_to_owner, left, live, sweep
 from pullit._per_thread import PerThread, per_thread
 from pullit._pull import ENDED, RUNNING, STOPPING, SUSPENDED, UNSTARTED, Order
@@ -42,7 +42,7 @@ class GreenletPull(EndingPull):
                 raise self.refusal(call)
             if self.state is SUSPENDED:
                 self.enter(call)
-                if self.foreign:
+                if self.refused:
                     self.drive_out()
                 else:
                     got = self.resume(order)
@@ -87,7 +87,8 @@ class GreenletPull(EndingPull):
                 self.root = self.producer = root
                 self.to_producer = root.switch
                 self.state = RUNNING
-                got = root.switch(self)
+                home.starting = self
+                got = root.switch()
                 if got is not UNFIT:
                     break
                 fresh = True
@@ -95,9 +96,9 @@ class GreenletPull(EndingPull):
                 settle_eventlet(root)
         except BaseException as error:
             if self.f is None:
-                self.interrupted(error)
+                self.end_after(error)
             else:  # nothing has run
-                self.state = UNSTARTED
+                home.starting = None
                 self.let_go(self.f)
             raise
         return got
@@ -108,7 +109,7 @@ class GreenletPull(EndingPull):
         assert home
         guarded = False
         if home.guards:
-            check_order(home, self.name, self.producer)
+            check_nesting(home, self.name, self.producer)
             guarded = is_guarded(home, self.producer)
         try:
             adopt(self.root, getcurrent())
@@ -124,7 +125,7 @@ class GreenletPull(EndingPull):
     def be_regular(self, home: PerThread) -> None:
         """Let the next next go the quick way, unless another thread has something to say."""
         self.regular = self.blocked
-        if home.dropped or self.foreign:  # look last: they say it, and then forbid this
+        if home.dropped or self.refused:  # look last: they say it, and then forbid this
             self.regular = None
 
     def resume(self, order: Order | None) -> Any:
@@ -136,10 +137,10 @@ class GreenletPull(EndingPull):
             if self.state is RUNNING and not self.root.dead:
                 self.state = SUSPENDED  # there was no room to switch
             else:
-                self.interrupted(error)
+                self.end_after(error)
             raise
         except BaseException as error:
-            self.interrupted(error)
+            self.end_after(error)
             raise
 
     def arrive(self, got: Any) -> Any:
@@ -148,7 +149,7 @@ class GreenletPull(EndingPull):
             try:
                 self.pass_on(RUNNING, got)
             except BaseException as error:
-                self.interrupted(error)
+                self.end_after(error)
                 raise
         if self.state is SUSPENDED:
             value = self.value
@@ -171,9 +172,9 @@ class GreenletPull(EndingPull):
             self.drive_out()
         if self.state is STOPPING or self.root is None:
             return None
-        if self.error is not None or self.foreign:
+        if self.error is not None or self.refused:
             errors = [self.finish(told=True)]
-            if not isinstance(errors[0], StopIteration):
+            if not is_a(errors[0], StopIteration):
                 raise_as_left(errors)
         else:
             self.let_go()  # as finish does, in short
@@ -192,13 +193,15 @@ class GreenletPull(EndingPull):
             else:
                 leave_to_owner(self, home)
                 warn_of_drop(self.name, self.label, home.ident)
-        except OrderError as e:
+        except NestingError as e:
             e.later.dropped.append(self)  # stopped as soon as that is safe
         except BaseException:
             home = live.get(self)
             if home is not None and not home.sweeping:  # it came before seq was told
                 leave_to_owner(self, home)
             raise
+
+    drop_at_exit = drop
 
 
 def warn_of_drop(name: str, label: str, ident: int) -> None:

@@ -1,42 +1,24 @@
 """A pull on a thread of its own, as its consumer sees it: what `_channel` is to it.
 
-The consumer waits in a thread. What it leaves in the channel, a Waiter, is all that
-knows so: another kind can wake a task of asyncio.
+The consumer waits in a thread. A Waiter is all in the channel that knows so.
 """
 
 from __future__ import annotations
 
+import concurrent.futures.thread  # noqa: F401  see the end
 import sys
 import threading
 from collections.abc import Callable
 from contextvars import copy_context
 from typing import Any
 
-from pullit._channel import CALLED_OFF, START, TURN, Channel, WaitingYield, this_thread
-from pullit._errors import PullError, WrongThreadError, raise_as_left, trim
-from pullit._lifetimes import left, live, sweep
+from pullit._channel import CALLED_OFF, START, TURN, Channel, this_thread
+from pullit._errors import PullError, WrongThreadError, is_a, raise_as_left, trim
+from pullit._lifetimes import left, live, stop_all, sweep
 from pullit._per_thread import known_thread
 from pullit._pull import Order
 from pullit._types import NOTHING
-
-
-class Waiter:
-    """A call of the consumer, which waits in its thread."""
-
-    __slots__ = ("lock",)
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.lock.acquire()
-
-    def wait(self) -> None:
-        self.lock.acquire()
-
-    def wake(self) -> None:
-        try:
-            self.lock.release()
-        except RuntimeError:
-            pass  # it has been woken, and has yet to notice
+from pullit._waiting import Waiter
 
 
 class ThreadPull(Channel):
@@ -103,14 +85,10 @@ class ThreadPull(Channel):
         live[self] = None
         try:
             thread.start()
-        except BaseException as e:
+        except BaseException:  # "can't start new thread", or a handler's
             if self.caller.setdefault(START, CALLED_OFF) is CALLED_OFF:
-                if type(e) is RuntimeError and thread.ident is None:  # there is no thread
-                    del self.caller[START]
-                    self.let_go(self.seq)
-                else:
-                    self.ended = True
-                    self.let_go()
+                self.ended = True
+                self.let_go()
             raise
 
     def let_go_on(self, order: Order | None) -> None:
@@ -135,7 +113,7 @@ class ThreadPull(Channel):
         return value
 
     def abandon(self, waiter: Any) -> None:
-        """Tell seq to stop, and do not wait, unless *waiter* was refused its turn."""
+        """Tell seq to stop, without waiting; nothing if another call has *waiter*'s turn."""
         if TURN not in self.caller or self.caller[TURN] is waiter:
             self.told_to_stop = True
             self.caller.pop(TURN, None)
@@ -143,7 +121,7 @@ class ThreadPull(Channel):
             if self.ended and self.thread is not None:
                 self.report()
 
-    def stop(self, call: str = "stop") -> Any:
+    def stop(self, call: str = "stop", join: bool = True) -> Any:
         """Make seq return, and return what it did; None if it had ended before."""
         if left:
             sweep(known_thread())
@@ -159,7 +137,7 @@ class ThreadPull(Channel):
             self.open_gates()
             while not self.ended:
                 waiter.wait()
-            errors = [self.finish(told=True)]
+            errors = [self.finish(told=True, join=join)]
         except BaseException:
             if self.told_to_stop:
                 self.abandon(waiter)
@@ -167,18 +145,18 @@ class ThreadPull(Channel):
         finally:
             if TURN in self.caller and self.caller[TURN] is waiter:
                 del self.caller[TURN]
-        if not isinstance(errors[0], StopIteration):
+        if not is_a(errors[0], StopIteration):
             raise_as_left(errors)
         return self.result if self.returned() else None
 
-    def finish(self, told: bool) -> BaseException:
+    def finish(self, told: bool, join: bool = True) -> BaseException:
         """Let go of seq, which has ended; return what tells the consumer, once."""
         if self.over():
             return StopIteration()
         self.told_to_stop = True
         self.open_gates()  # of calls that come after the end
         thread = self.thread
-        if thread is not None:
+        if thread is not None and join:
             thread.join()  # it has nothing left to do: no thread outlives its pull
         error = trim(self.outcome(self.take_error(), told))
         self.let_go()
@@ -200,13 +178,22 @@ class ThreadPull(Channel):
     def drop(self, is_finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
         """Stop, because nobody holds what would ask for more.
 
-        Who waits in ``yield_`` is stopped there and then; who runs is not waited for.
+        If seq waits in ``yield_``, it is stopped there and then. If it runs, it is told to
+        stop, and nobody waits: this may be its thread, or another that it waits for.
         """
         if self.over() or is_finalizing():
             return
-        if self.ended or self.thread is None or (self.waiting and not self.told_to_stop):
-            self.stop("close")
+        if self.thread is None or self.ended or (self.seq_waits() and not self.told_to_stop):
+            # A collection may have come amid the work of threading: do not join.
+            self.stop("close", join=False)
         elif not self.told_to_stop:
+            self.abandon(None)
+
+    def drop_at_exit(self) -> None:
+        """Stop seq if it waits; otherwise tell it to."""
+        if self.ended or self.waiting:
+            self.stop("close")
+        else:
             self.abandon(None)
 
     def orphan(self, why: str) -> None:
@@ -217,37 +204,11 @@ class ThreadPull(Channel):
             self.orphan_text = self.orphaned(why)
 
 
-class AheadThreadPull(ThreadPull):
-    """One pull of *seq* that works at the same time, while fewer than *most* values wait."""
-
-    __slots__ = ()
-
-    reads_ahead = True
-
-    def yield_(self, value: Any, /) -> Any:
-        """What seq calls with each value, from any thread; it waits where there is no room."""
-        if self.told_to_stop or self.ended or not self.is_producer():
-            return self.refuse()
-        self.values.append(value)
-        if TURN in self.caller:
-            self.wake_caller()
-        if len(self.values) < self.most:
-            return True
-        call = WaitingYield(None)
-        self.waiting.append(call)
-        if len(self.values) < self.most or self.told_to_stop:
-            self.open_gates()
-        call.gate.acquire()
-        try:
-            self.waiting.remove(call)
-        except ValueError:
-            pass  # all were let go of
-        return self.obey(call.order)
-
-    def let_go_on(self, order: Order | None) -> None:
-        """Nobody waits to be asked, but for room."""
-
-    def take(self) -> Any:
-        if self.waiting and len(self.values) <= self.most:
-            self.open_gates()  # first: there may be no room for this call
-        return self.values.popleft()
+# The functions of atexit run when the threads of pools have been waited for, which may wait
+# in a yield_. These run before that, newest first: so before the one that waits for pools.
+register: Any = getattr(threading, "_register_atexit", None)
+if register is not None:
+    try:
+        register(stop_all)
+    except RuntimeError:
+        pass  # the interpreter is about to end

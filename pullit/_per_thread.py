@@ -12,9 +12,9 @@ from pullit._threads import RLock, get_ident, local
 
 
 class PerThread:
-    """What belongs to one thread, and is used by no other but where it says so."""
+    """What belongs to one thread. Other threads use only what is marked so."""
 
-    __slots__ = ("calls", "dropped", "free_list", "guards", "ident", "lock", "sweeping")
+    __slots__ = ("calls", "dropped", "free_list", "guards", "ident", "lock", "starting", "sweeping")
 
     def __init__(self) -> None:
         self.ident = get_ident()  # 0 when the thread has ended
@@ -24,6 +24,9 @@ class PerThread:
         # Pulls that another thread has dropped, for this one to stop. Others append.
         self.dropped: list[Any] = []
         self.sweeping = False
+        # What the coroutine that is switched to next is to run. Not an argument of that
+        # switch: greenlet keeps those of the first one for as long as the coroutine lives.
+        self.starting: Any = None
         # Held by the thread as long as it lives, so that C can tell which thread runs.
         self.lock: Any = RLock()
         self.lock.acquire()
@@ -53,12 +56,16 @@ class ThreadEnd:
         self.home = PerThread()
 
     def __del__(self) -> None:
+        try:
+            home = self.home
+        except AttributeError:
+            return  # half made
         for do in at_thread_end or ():  # None when the interpreter ends
-            do(self.home)
-        if self.home.free_list is not None:
-            self.home.free_list.parked.clear()  # greenlet kills them
-        self.home.free_list = None
-        self.home.ident = 0
+            do(home)
+        if home.free_list is not None:
+            home.free_list.parked.clear()  # greenlet kills them
+        home.free_list = None
+        home.ident = 0
 
 
 # What is done, in the thread, when it ends.

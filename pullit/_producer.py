@@ -21,7 +21,7 @@ from pullit._pull import (
     STOPPING,
     SUSPENDED,
     UNSTARTED,
-    BasePull,
+    EnginePull,
     Order,
     State,
 )
@@ -32,7 +32,7 @@ from pullit._types import NOTHING
 NEXT = ()
 
 
-class ProducerSide(Coro, BasePull):
+class ProducerSide(Coro, EnginePull):
     """One pull of *seq*, whose two sides are coroutines of one thread.
 
     Which side is which is known, and each has a slot: `producer`, who waits (or
@@ -46,10 +46,10 @@ class ProducerSide(Coro, BasePull):
 
     __slots__ = (
         "exits",
-        "foreign",
         "label",
         "name",
         "producer",
+        "refused",
         "regular",
         "root",
         "state",
@@ -76,7 +76,7 @@ class ProducerSide(Coro, BasePull):
         # (a guard, another coroutine that yields, a drop or a yield_ elsewhere).
         self.regular: Any = None
         self.exits = 0  # how many PullExits seq got
-        self.foreign = ""  # what the consumer is to be refused with, if anything
+        self.refused = ""  # what the consumer is to be refused with, if anything
 
     @property
     def home(self) -> PerThread | None:
@@ -85,7 +85,7 @@ class ProducerSide(Coro, BasePull):
 
     def yield_(self, value: Any, /) -> Any:
         """What seq calls with each value, and waits in."""
-        # Look at the state after the last call, amid which anything may have run.
+        # Look at the state after the last call, during which anything may have run.
         if getcurrent() is not self.producer or self.state is not RUNNING:
             return self.yield_slowly(value)
         self.value = value
@@ -108,13 +108,13 @@ class ProducerSide(Coro, BasePull):
         if home is None:
             raise self.too_early()
         if not home.is_here():
-            self.foreign = (
+            self.refused = (
                 f"{self.name}: yield_ called in {thread_name(get_ident())}, but"
                 f" {self.label} was started in {thread_name(home.ident)}; pass"
                 ' engine="thread" for an API that calls back from other threads'
             )
             self.regular = None
-            raise WrongThreadError(self.foreign)
+            raise WrongThreadError(self.refused)
         if self.state is STOPPING:
             note_order(home, self, STOP)
             return self.raise_exit()

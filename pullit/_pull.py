@@ -22,9 +22,9 @@ producer is, which may run ahead: see `_channel`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias, cast
 
-from pullit._errors import PullError, PullExit, WrongThreadError, cause_of, chain, follow
+from pullit._errors import PullError, PullExit, WrongThreadError, cause_of, chain, follow, is_a
 from pullit._threads import get_ident, thread_name
 from pullit._types import NOTHING
 
@@ -60,8 +60,8 @@ class Order:
 STOP = Order("stop")
 
 
-class BasePull:
-    """What the engines share: words, and what they say of seq's end."""
+class EnginePull:
+    """What all pulls share: their messages, and what the consumer gets at seq's end."""
 
     __slots__ = ()
 
@@ -101,7 +101,7 @@ class BasePull:
         )
 
     def orphaned(self, why: str) -> str:
-        """Return what a pull refuses with whose thread is no more: values may be lost."""
+        """Return the message of a pull whose thread has ended, where values may be lost."""
         return f"{self.name}: {self.label} was stopped, because {why}"
 
     def exit(self, text: str = "yield_ called after it answered False; return instead") -> PullExit:
@@ -113,7 +113,8 @@ class BasePull:
     def is_exit(self, error: BaseException) -> bool:
         """Tell whether *error* is our PullExit, or was raised from it (contract 5)."""
         return any(
-            isinstance(e, PullExit) and e.pull in (self, None) for e in follow(cause_of, error)
+            is_a(e, PullExit) and cast(PullExit, e).pull in (self, None)
+            for e in follow(cause_of, error)
         )
 
     def outcome(self, error: BaseException | None, told: bool) -> BaseException:
@@ -124,7 +125,7 @@ class BasePull:
         if error is None or (told and self.is_exit(error)):
             result = self.result
             return StopIteration() if result is None or result is NOTHING else StopIteration(result)
-        if isinstance(error, StopIteration):
+        if is_a(error, StopIteration):
             wrapped = RuntimeError(f"{self.name}: {self.label} raised StopIteration")
             wrapped.__cause__ = wrapped.__context__ = error
             return wrapped
@@ -136,18 +137,22 @@ class BasePull:
 
 
 class Handle:
-    """What users hold: Pull, Pull2, or a PullIterator. Nothing of the producer's side does."""
+    """What users hold: Pull, Pull2, or a PullIterator.
+
+    Nothing on the producer's side refers to it, so that dropping it stops the producer.
+    """
 
     __slots__ = ()
 
     _pull: Any
+    _closes = "stop"  # what users call it
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         try:
-            self._pull.stop("stop")
+            self._pull.stop(self._closes)
         except BaseException as e:
             chain(e, error)
             raise

@@ -63,7 +63,11 @@ class Batches:
         if len(self.values) < self.most:
             self.make_room()
             return True
-        go_on = self.hand_over()
+        try:
+            go_on = self.hand_over()
+        except (RecursionError, MemoryError):
+            self.values.pop()  # there was no room to switch
+            raise
         if go_on is True:
             self.make_room()
         return go_on
@@ -110,10 +114,10 @@ class AheadPull(GreenletPull):
             if self.state is SUSPENDED:  # there was no room
                 batch[:] = ahead
 
-    def interrupted(self, error: BaseException) -> None:
+    def end_after(self, error: BaseException) -> None:
         if self.batches is not None:
             self.batches.close_room()
-        super().interrupted(error)
+        super().end_after(error)
 
     def let_go(self, f: Any = None) -> None:
         super().let_go(f)
@@ -163,9 +167,10 @@ def refill(supply: ref[Supply]) -> NoReturn:
         except StopIteration as e:
             parts = (End(e.value),)
         else:
-            self.values = values
-            assert pull.batches
-            pull.batches.batch, pull.batches.values = batch, []
+            batches = pull.batches
+            assert batches
+            batches.values, self.values = [], values
+            batches.batch = batch  # the last: to free the old one may run anything
     parts = parts or (self.guarded(), self.refilling)
     self.source.__setstate__(0)
     self.parts[:] = parts

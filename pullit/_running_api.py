@@ -10,7 +10,7 @@ from greenlet import getcurrent
 from pullit._arguments import seq_name
 from pullit._coro import coro_of
 from pullit._errors import PullExit, cause_of, chain, follow
-from pullit._guard import Guard, WaitingCallback, out_of_order
+from pullit._guard import Guard, WaitingCallback, not_newest
 from pullit._per_thread import per_thread
 from pullit._pull import EXITS
 
@@ -133,7 +133,7 @@ class Running(Guard):
         self.exits += 1
         raise PullExit("pullit.from_callback: told to stop")
 
-    def check_order(self) -> None:
+    def stop_later_ones(self) -> None:
         """Before native code goes on, stop what it has left suspended, and say so."""
         home = self.home
         guards = home.guards
@@ -144,7 +144,7 @@ class Running(Guard):
                 if pull is None or pull is coro_of(getcurrent()):
                     break
                 pull.stop()
-            raise out_of_order("pullit.from_callback", self, later)
+            raise not_newest("pullit.from_callback", self, later)
 
     def run(self) -> object:
         """Run the API; that it was stopped is no error."""
@@ -156,7 +156,7 @@ class Running(Guard):
             try:
                 return self.answer(args, kwargs)
             finally:
-                self.check_order()
+                self.stop_later_ones()
 
         try:
             result = self.seq.run(callback)

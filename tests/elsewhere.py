@@ -10,7 +10,8 @@ from collections.abc import Callable
 from textwrap import dedent
 from typing import Any, TypeVar
 
-from pullit._on_thread import AheadThreadPull, ThreadPull
+from pullit._ahead_on_thread import AheadThreadPull
+from pullit._on_thread import ThreadPull
 
 T = TypeVar("T")
 

@@ -112,11 +112,11 @@ def check_registries() -> None:
 
 def check_free_list(free_list: Any) -> None:
     """The parked coroutines of this thread hold nothing, and nobody is kept for them."""
-    assert free_list.exit.dead
+    assert free_list.relay.dead
     assert free_list.main.parent is None
-    assert free_list.exit.parent is free_list.main
+    assert free_list.relay.parent is free_list.main
     assert len(free_list.parked) <= MOST_PARKED
     used = {getattr(pull, name, None) for pull in live for name in ("root", "producer")}
     for coroutine in free_list.parked:
-        assert coroutine.dead or coroutine.parent is free_list.exit
+        assert coroutine.dead or coroutine.parent is free_list.relay
         assert coroutine not in used

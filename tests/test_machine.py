@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar, cast
 
 from conftest import ENGINES
-from elsewhere import in_thread
+from elsewhere import in_thread, wait_until
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
@@ -354,6 +354,7 @@ class Pulls(RuleBasedStateMachine):
         if twins.bound:
             self.left.append(twins)
         else:
+            wait_until(twins.pull.over)  # who drops it elsewhere may not wait for it
             outcome(twins.model, "drop")
         self.compare(twins)
 
@@ -363,6 +364,9 @@ class Pulls(RuleBasedStateMachine):
         sweeps = asks and not getattr(twins.model, "given", None)
         with logging_unraisable(self.heard):
             got = outcome(twins.real, call, *args)
+        if call == "drop" and twins.engine == "thread":
+            # Not waited for, where this thread cannot know that all of seq waits.
+            wait_until(twins.pull.over)
         if call in ("next", "send", "throw"):
             twins.asked_elsewhere = False
         assert got == outcome(twins.model, call, *args)

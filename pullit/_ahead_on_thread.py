@@ -1,0 +1,57 @@
+"""Reading ahead on a thread: producer and loop work at the same time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pullit._channel import TURN
+from pullit._on_thread import ThreadPull
+from pullit._pull import STOP, Order
+from pullit._waiting import WaitingYield
+
+
+class AheadThreadPull(ThreadPull):
+    """One pull of *seq* that works at the same time, while fewer than *most* values wait."""
+
+    __slots__ = ()
+
+    reads_ahead = True
+
+    def yield_(self, value: Any, /) -> Any:
+        """What seq calls with each value, from any thread; it waits where there is no room."""
+        if not self.may_yield():
+            return self.refuse()
+        # Once the value is there, nothing is called for which there might be no room.
+        call = WaitingYield(None) if len(self.values) + 1 >= self.most else None
+        self.values.append(value)
+        if self.told_to_stop:
+            return self.refuse()
+        waiter = self.caller.get(TURN)
+        if waiter is not None:
+            try:
+                waiter.wake()
+            except RecursionError:
+                raise
+            except RuntimeError:
+                pass
+        if call is None or len(self.values) < self.most:
+            return True
+        self.waiting.append(call)
+        if self.told_to_stop:
+            call.open(STOP)
+        elif len(self.values) < self.most:
+            call.open(None)
+        call.gate.acquire()
+        try:
+            self.waiting.remove(call)
+        except ValueError:
+            pass  # all were let go of
+        return True if call.order is None else self.obey(call.order)
+
+    def let_go_on(self, order: Order | None) -> None:
+        """Nobody waits to be asked, but for room."""
+
+    def take(self) -> Any:
+        if self.waiting and len(self.values) <= self.most:
+            self.open_gates()  # first: there may be no room for this call
+        return self.values.popleft()

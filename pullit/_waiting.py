@@ -1,0 +1,56 @@
+"""Calls that wait in their threads: the consumer's, and the producer's."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from pullit._pull import Order
+
+
+class Waiter:
+    """A call of the consumer, which waits in its thread."""
+
+    __slots__ = ("wait", "wake")
+
+    def __init__(self) -> None:
+        lock = threading.Lock()
+        lock.acquire()
+        # Calls of C: there is room for them where there was room to add a value.
+        self.wait: Callable[[], object] = lock.acquire
+        self.wake: Callable[[], object] = lock.release
+
+
+class WaitingYield:
+    """A call of ``yield_`` that waits for its turn, or for room."""
+
+    __slots__ = ("gate", "ident", "order", "value")
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+        self.ident = threading.get_ident()  # of the thread that waits
+        self.order: Order | None = None  # None: next resumes it
+        self.gate = threading.Lock()
+        self.gate.acquire()
+
+    def open(self, order: Order | None) -> None:
+        """Resume it. Harmless if it is open already."""
+        self.order = order
+        try:
+            self.gate.release()
+        except RecursionError:
+            raise
+        except RuntimeError:
+            pass  # it is open already
+
+
+def snapshot(calls: deque[WaitingYield]) -> list[WaitingYield]:
+    while True:
+        try:
+            return list(calls)
+        except RecursionError:
+            raise
+        except RuntimeError:
+            pass  # without the GIL, another thread may have changed it meanwhile
