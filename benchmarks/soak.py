@@ -23,8 +23,8 @@ import psutil
 
 import pullit
 from pullit import PullError
-from pullit._coro import own
 from pullit._lifetimes import left, live
+from pullit._per_thread import per_thread
 from pullit._types import Engine
 
 PULLS = 1_000_000
@@ -63,7 +63,9 @@ class Held(NamedTuple):
 def held() -> Held:
     gc.collect()
     gc.collect()  # what the finalizers of the first have let go
-    own().free.parked.clear()  # which may be any number of coroutines
+    free_list = per_thread().free_list
+    if free_list is not None:
+        free_list.parked.clear()  # which may be any number of coroutines
     trim(0)
     objects = gc.get_objects()
     greenlets = sum(isinstance(o, greenlet.greenlet) for o in objects)
