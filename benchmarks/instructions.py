@@ -10,10 +10,13 @@ stated in.
 
 The cost of importing pullit is counted likewise: with everything that it imports
 imported already, against importing dis.
+
+Another version of pullit is counted, by this program, with PYTHONPATH=its/checkout.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -44,7 +47,7 @@ def count(*arguments: str) -> int:
         capture_output=True,
         text=True,
         check=True,
-        env={"PYTHONHASHSEED": "0"},
+        env={"PYTHONHASHSEED": "0", "PYTHONPATH": os.environ.get("PYTHONPATH", "")},
     )
     found = re.search(r"Collected : (\d+)", done.stderr)
     assert found, done.stderr
