@@ -32,11 +32,26 @@ file_copy_filters = ["build/**", "**/__pycache__/**"]
 work_folder = "build/mutants"
 only_files = [
     f"pullit/{name}.py"
-    for name in (
-        "_threads _per_thread _free_list _foreign _coro _errors _lifetimes _guard _pull"
-        " _producer _ending _on_greenlet _making _functions _iterator _read_ahead"
-        " _channel _on_thread"
-    ).split()
+    for name in [
+        "_threads",
+        "_per_thread",
+        "_free_list",
+        "_foreign",
+        "_coro",
+        "_errors",
+        "_lifetimes",
+        "_guard",
+        "_pull",
+        "_producer",
+        "_ending",
+        "_on_greenlet",
+        "_making",
+        "_functions",
+        "_iterator",
+        "_read_ahead",
+        "_channel",
+        "_on_thread",
+    ]
 ]
 max_workers = len(os.sched_getaffinity(0))
 skip_mutators = ["all"]  # which `mutations` calls by itself, those of LIBRARY

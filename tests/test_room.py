@@ -1,0 +1,172 @@
+"""No room for a call: what happens at the recursion limit, one call higher, and so on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import count, islice
+from typing import Any
+
+import pytest
+
+from pullit import iterate, pull
+from pullit._types import Engine
+
+AHEAD = pytest.mark.parametrize("ahead", [0, 8])
+
+
+def known_fault(request: pytest.FixtureRequest, why: str) -> None:
+    """Expect the test to fail, until what *why* says is mended."""
+    request.applymarker(pytest.mark.xfail(reason=why, strict=False))
+
+
+def at_the_limit(do: Callable[[], object], calls: int = 60) -> None:
+    """Call *do* at the recursion limit, one call higher, and so on; room there may be or not."""
+
+    def down() -> None:
+        nonlocal calls
+        try:
+            down()
+        except RecursionError:
+            pass
+        if calls:
+            calls -= 1
+            do()
+
+    try:
+        down()
+    except RecursionError:
+        pass
+
+
+def naturals(yield_: Callable[[int], Any]) -> None:
+    for n in count():
+        if not yield_(n):
+            return
+
+
+def three(it: Any) -> list[int]:
+    """Return what *it* gives now, three values at most; an error may be its end."""
+    got: list[int] = []
+    try:
+        for value in islice(it, 3):
+            got.append(value)
+    except RecursionError:
+        pass
+    return got
+
+
+@AHEAD
+def test_a_next_without_room_loses_no_value(
+    engine: Engine, ahead: int, request: pytest.FixtureRequest
+) -> None:
+    """It raises RecursionError, and the next one gets the value."""
+    if ahead and engine == "thread":
+        known_fault(request, "AheadThreadPull.take has its value when open_gates fails")
+    with iterate(naturals, engine=engine, read_ahead=ahead) as it:
+        got = [next(it)]
+        at_the_limit(lambda: got.append(next(it)))
+        got += three(it)
+    assert len(got) > 3
+    assert got == list(range(len(got)))
+
+
+def test_pulls_next_without_room_loses_no_value(engine: Engine) -> None:
+    """The same of the function that pull returns."""
+    with pull(naturals, engine=engine) as (next, _):
+        got = [next()]
+        at_the_limit(lambda: got.append(next()))
+        got += [next(), next()]
+    assert len(got) > 3
+    assert got == [(n, True) for n in range(len(got))]
+
+
+def test_a_send_without_room_is_not_half_done(engine: Engine) -> None:
+    """The producer gets what was sent by those sends that return, and by no other."""
+    answers: list[object] = []
+
+    def echo(yield_: Callable[[int], Any]) -> None:
+        for n in count():
+            answers.append(yield_(n))
+
+    it = iterate(echo, engine=engine)
+    got = [next(it)]
+    at_the_limit(lambda: got.append(it.send("sent")))
+    assert got == list(range(len(got)))
+    assert answers == ["sent"] * (len(got) - 1)
+    it.close()
+
+
+@AHEAD
+def test_a_start_without_room_can_be_made_again_or_has_failed(engine: Engine, ahead: int) -> None:
+    """It is then as if next had not been called, or seq has failed for want of room."""
+    its: list[Any] = []
+
+    def begin() -> None:
+        it = iterate(naturals, engine=engine, read_ahead=ahead)
+        its.append(it)
+        first.append(next(it))
+
+    first: list[int] = []
+    at_the_limit(begin)
+    assert set(first) == {0}
+    for it in its:
+        values = three(it)
+        start = values[0] if values else 0
+        assert start in (0, 1)
+        assert values == list(range(start, start + len(values)))
+        try:
+            it.close()
+        except RecursionError:
+            pass  # seq keeps the depth of where it was started
+        assert it.done
+        assert three(it) == []
+
+
+@AHEAD
+def test_a_close_without_room_can_be_called_again(engine: Engine, ahead: int) -> None:
+    """seq is told to stop once, and has returned when a close returns."""
+    log: list[str] = []
+
+    def seq(yield_: Callable[[int], Any]) -> None:
+        while yield_(0):
+            pass
+        log.append("stopped")
+
+    def end() -> None:
+        waiting[-1].close()
+        waiting.pop()
+
+    its = [iterate(seq, engine=engine, read_ahead=ahead) for _ in range(60)]
+    for it in its:
+        next(it)
+    waiting = list(its)
+    at_the_limit(end)
+    assert len(waiting) < len(its)
+    assert log == ["stopped"] * sum(it.done for it in its)
+    for it in its:
+        it.close()
+    assert log == ["stopped"] * len(its)
+
+
+@AHEAD
+def test_a_yield_without_room_hands_over_nothing(
+    engine: Engine, ahead: int, request: pytest.FixtureRequest
+) -> None:
+    """It raises RecursionError in the producer, and the next yield_ is served."""
+    if engine == "thread":
+        known_fault(request, "yield_ has handed over its value when wake_caller fails")
+    given: list[int] = []
+
+    def seq(yield_: Callable[[int], Any]) -> str:
+        def give() -> None:
+            assert yield_(len(given))
+            given.append(len(given))
+
+        at_the_limit(give)
+        give()
+        return "ended"
+
+    it = iterate(seq, engine=engine, read_ahead=ahead)
+    assert list(it) == given
+    assert len(given) > 1
+    assert it.result == "ended"
