@@ -65,7 +65,7 @@ reporters = ["summary", "poodle_config.report"]
 # for all. Then the rest, but for those of types, layout and other libraries.
 STAGES = [
     ("coro contract go arguments callback", 5, 30),
-    ("reuse lifetimes company processes threads machine ahead combine tools model", 30, 600),
+    ("depth reuse lifetimes company processes threads machine ahead combine tools model", 30, 600),
 ]
 
 LIBRARY = [
