@@ -323,3 +323,25 @@ def test_public_names_show_themselves_as_pullits() -> None:
         if hasattr(value, "__qualname__") and name not in ("Seq", "Seq2"):
             assert value.__module__ == "pullit"
             assert value.__qualname__ == name
+
+
+@pytest.mark.parametrize("ahead", [0, 8])
+def test_dir_of_an_iterator_lists_a_generators_names_and_the_documented_ones(
+    engine: Engine, ahead: int
+) -> None:
+    """One that reads ahead hides what it inherits from itertools.chain."""
+    it = pullit.iterate(countdown, engine=engine, read_ahead=ahead)
+    shown = {name for name in dir(it) if not name.startswith("_")}
+    assert shown == {"send", "throw", "close", "result", "done", "frame"}
+    for name in "from_iterable", "__setstate__":
+        assert name not in dir(it)
+        assert not hasattr(it, name)
+
+
+def test_pull2_shows_its_state_and_stops_as_a_context_manager(engine: Engine) -> None:
+    """As pull does."""
+    with pullit.pull2(lambda yield_: yield_("one", 1), engine=engine) as both:
+        assert both.next() == ("one", 1, True)
+        assert "suspended" in repr(both)
+    assert "finished" in repr(both)
+    assert both.next() == (None, None, False)

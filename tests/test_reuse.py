@@ -1173,3 +1173,21 @@ def test_after_a_fork_the_child_uses_what_was_parked() -> None:
         print(list(pullit.iterate(numbers)))
         """
     assert run_script(script) == "[0, 1, 2]\n[0, 1, 2]\n"
+
+
+def test_a_switch_by_somebody_else_is_as_a_next_to_the_producer() -> None:
+    """Its yield_ returns True, and its end waits until the consumer asks."""
+    answers: list[object] = []
+    known: list[Any] = []
+
+    def producer(yield_: Callable[[int], Any]) -> None:
+        known.append(greenlet.getcurrent())
+        answers.append(yield_(1))
+
+    it = iterate(producer)
+    assert next(it) == 1
+    known.pop().switch("hello")
+    assert answers == [True]
+    assert not it.done
+    assert list(it) == []
+    assert answers == [True]

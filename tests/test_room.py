@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pullit import iterate, pull
+from pullit._on_greenlet import GreenletPull
 from pullit._types import Engine
 
 AHEAD = pytest.mark.parametrize("ahead", [0, 8])
@@ -170,3 +171,83 @@ def test_a_yield_without_room_hands_over_nothing(
     assert list(it) == given
     assert len(given) > 1
     assert it.result == "ended"
+
+
+# On greenlets: a switch that fails, for which greenlet has no memory. A look at the running
+# coroutine needs the same room and comes first, so that no depth of calls shows it.
+
+
+class Failing:
+    """A switch that fails, before it is made or when it has been."""
+
+    def __init__(self, switch: Callable[..., object], late: bool = False) -> None:
+        self.real, self.late = switch, late
+
+    def switch(self, *args: object) -> object:
+        if self.late:
+            self.real(*args)
+        raise MemoryError
+
+
+def fail_next_switch(handle: Any, late: bool = False) -> Callable[[], None]:
+    """Have the next switch to the producer of *handle* fail; return what mends it."""
+    inner: GreenletPull = handle._pull
+    real = inner.to_producer
+    inner.to_producer = Failing(real, late).switch
+
+    def mend() -> None:
+        inner.to_producer = real
+
+    return mend
+
+
+CALLS: dict[str, Callable[[Any], Any]] = {
+    "next": lambda handle: handle._pull.next(),
+    "iterator": next,
+    "pull": lambda handle: handle.next(),
+    "send": lambda it: it.send(True),
+    "close": lambda it: it.close(),
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_switch_that_fails_leaves_the_pull_as_it_was(call: str) -> None:
+    """The error comes out of the call, and the next call goes on from there."""
+    handle: Any = pull(naturals) if call == "pull" else iterate(naturals)
+    with handle:
+        assert handle._pull.next() == 0
+        mend = fail_next_switch(handle)
+        with pytest.raises(MemoryError):
+            CALLS[call](handle)
+        mend()
+        assert "suspended" in repr(handle)
+        assert handle._pull.next() == 1
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_an_error_after_the_switch_ends_the_pull(call: str) -> None:
+    """As any error does that strikes the consumer while it waits."""
+    handle: Any = pull(naturals) if call == "pull" else iterate(naturals)
+    with handle:
+        assert handle._pull.next() == 0
+        fail_next_switch(handle, late=True)
+        with pytest.raises(MemoryError):
+            CALLS[call](handle)
+        assert "finished" in repr(handle)
+        with pytest.raises(StopIteration):
+            handle._pull.next()
+
+
+def test_a_yield_whose_switch_fails_hands_over_nothing() -> None:
+    """The error is the producer's, which can go on."""
+
+    def seq(yield_: Callable[[int], Any]) -> None:
+        real = it._pull.blocked
+        it._pull.blocked = Failing(real.switch)
+        with pytest.raises(MemoryError):
+            yield_(1)
+        it._pull.blocked = real
+        yield_(2)
+
+    it: Any = iterate(seq)
+    assert list(it) == [2]

@@ -19,6 +19,9 @@ from strikes import Strike, strike_at
 
 import pullit
 from pullit import PullError, PullIterator, WrongThreadError
+from pullit._lifetimes import live
+from pullit._per_thread import per_thread
+from pullit._pull import ENDED
 from pullit._types import Engine
 
 
@@ -573,3 +576,49 @@ def test_14_at_exit_pulls_are_stopped_newest_first(options: list[str]) -> None:
         )
         == "e\nd\nc\nb\na\n"
     )
+
+
+@pytest.mark.xfail(reason="next abandons what start has made as it was", strict=True)
+def test_21_a_thread_that_cannot_be_started_is_as_if_nobody_had_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The system may have no more of them just now."""
+
+    def refuse(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    it = pullit.iterate(countdown, engine="thread")
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(RuntimeError, match="can't start"):
+            next(it)
+    assert "unstarted" in repr(it)
+    assert list(it) == [3, 2, 1]
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_11_of_two_threads_that_ask_first_one_is_the_owner(ended: bool) -> None:
+    """The other is refused, or told that it is over, though neither saw the pull begun."""
+    it: Any = pullit.iterate(countdown)
+    own = it._pull
+    homes = [in_thread(per_thread)]
+    claim = own.claim
+
+    def overtaken(call: str) -> Any:
+        if ended:
+            own.state = ENDED
+        else:
+            live[own] = homes[0]
+        return claim(call)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(type(own), "claim", lambda _, call: overtaken(call))
+        if ended:
+            assert list(it) == []
+        else:
+            with pytest.raises(WrongThreadError, match="next called in thread 'MainThread'"):
+                next(it)
+            del live[own]
+    assert own not in live
+    if ended:
+        own.let_go()
