@@ -1191,3 +1191,39 @@ def test_a_switch_by_somebody_else_is_as_a_next_to_the_producer() -> None:
     assert not it.done
     assert list(it) == []
     assert answers == [True]
+
+
+def test_15_a_foreign_switch_while_it_is_stopped_passes_through() -> None:
+    """As one does while a next waits."""
+    answers: list[object] = []
+
+    def producer(yield_: Callable[[int], Any]) -> None:
+        yield_(1)
+        parent = greenlet.getcurrent().parent
+        assert parent
+        answers.append(parent.switch("foreign"))
+
+    def consume() -> str:
+        with iterate(producer) as it:
+            next(it)
+        return "done"
+
+    consumer = greenlet.greenlet(consume)
+    assert consumer.switch() == "foreign"
+    assert consumer.switch("answer") == "done"
+    assert answers == ["answer"]
+
+
+def test_15_sqlalchemys_mark_goes_with_the_consumer() -> None:
+    """A producer has it while a greenlet with the mark asks, whoever has started it."""
+
+    def producer(yield_: Callable[[object], Any]) -> None:
+        for _ in range(4):
+            yield_(getattr(greenlet.getcurrent(), PROVIDER, False))
+
+    it = iterate(producer)
+    marked = greenlet.greenlet(lambda: (next(it), next(it)))
+    setattr(marked, PROVIDER, True)
+    assert next(it) is False
+    assert marked.switch() == (True, True)
+    assert list(it) == [False]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import count, islice
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
 from pullit import iterate, pull
+from pullit._lifetimes import live
 from pullit._on_greenlet import GreenletPull
 from pullit._types import Engine
 
@@ -180,20 +181,27 @@ def test_a_yield_without_room_hands_over_nothing(
 class Failing:
     """A switch that fails, before it is made or when it has been."""
 
-    def __init__(self, switch: Callable[..., object], late: bool = False) -> None:
-        self.real, self.late = switch, late
+    def __init__(
+        self,
+        switch: Callable[..., object],
+        late: bool = False,
+        error: type[Exception] = MemoryError,
+    ) -> None:
+        self.real, self.late, self.error = switch, late, error
 
     def switch(self, *args: object) -> object:
         if self.late:
             self.real(*args)
-        raise MemoryError
+        raise self.error
 
 
-def fail_next_switch(handle: Any, late: bool = False) -> Callable[[], None]:
+def fail_next_switch(
+    handle: Any, late: bool = False, error: type[Exception] = MemoryError
+) -> Callable[[], None]:
     """Have the next switch to the producer of *handle* fail; return what mends it."""
     inner: GreenletPull = handle._pull
     real = inner.to_producer
-    inner.to_producer = Failing(real, late).switch
+    inner.to_producer = Failing(real, late, error).switch
 
     def mend() -> None:
         inner.to_producer = real
@@ -224,14 +232,15 @@ def test_a_switch_that_fails_leaves_the_pull_as_it_was(call: str) -> None:
         assert handle._pull.next() == 1
 
 
+@pytest.mark.parametrize("error", [MemoryError, ValueError])
 @pytest.mark.parametrize("call", CALLS)
-def test_an_error_after_the_switch_ends_the_pull(call: str) -> None:
+def test_an_error_after_the_switch_ends_the_pull(call: str, error: type[Exception]) -> None:
     """As any error does that strikes the consumer while it waits."""
     handle: Any = pull(naturals) if call == "pull" else iterate(naturals)
     with handle:
         assert handle._pull.next() == 0
-        fail_next_switch(handle, late=True)
-        with pytest.raises(MemoryError):
+        fail_next_switch(handle, True, error)
+        with pytest.raises(error):
             CALLS[call](handle)
         assert "finished" in repr(handle)
         with pytest.raises(StopIteration):
@@ -251,3 +260,20 @@ def test_a_yield_whose_switch_fails_hands_over_nothing() -> None:
 
     it: Any = iterate(seq)
     assert list(it) == [2]
+
+
+def test_a_start_for_which_there_is_no_memory_can_be_made_again() -> None:
+    """Nothing has run, and nobody is the owner."""
+
+    def fail(*args: object) -> NoReturn:
+        raise MemoryError
+
+    it: Any = iterate(naturals)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("pullit._on_greenlet.new_coroutine", fail)
+        with pytest.raises(MemoryError):
+            next(it)
+    assert "unstarted" in repr(it)
+    assert it._pull not in live
+    with it:
+        assert next(it) == 0
