@@ -53,7 +53,7 @@ docs: $(VENV)/group-docs
 soak: $(VENV)/group-test
 	$(RUN) benchmarks/soak.py $(PART)
 
-# Each line of the core changed, in a copy, to see whether a test notices: an hour on two
+# Each line of the core changed, in a copy, to see whether a test notices: hours on two
 # cores. One file: make mutants MUTANTS='--only pullit/_pull.py'
 mutants: $(VENV)/group-mutants
 	rm -rf build/again # where release leaves a copy, which is none of it

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 import pytest
 from elsewhere import has_yielded, in_thread, run_script, wait_until
-from producers import countdown
+from producers import countdown, deaf
 from strikes import Strike, strike_at
 
 import pullit
@@ -622,3 +622,25 @@ def test_11_of_two_threads_that_ask_first_one_is_the_owner(ended: bool) -> None:
     assert own not in live
     if ended:
         own.let_go()
+
+
+def test_5_each_thread_is_answered_false_and_gets_five_exits_then_drains() -> None:
+    """However many threads go on calling yield_ after they were told to stop."""
+    logs: list[list[object]] = [[], []]
+
+    def go_on(yield_: Callable[[int], Any], log: list[object]) -> None:
+        deaf(9, log)(yield_)
+
+    def producer(yield_: Callable[[int], Any]) -> None:
+        yield_(0)
+        other = threading.Thread(target=go_on, args=(yield_, logs[1]))
+        other.start()
+        go_on(yield_, logs[0])
+        other.join()
+
+    it = pullit.iterate(producer, engine="thread")
+    next(it)
+    it.close()
+    five = ["PullExit"] * 5
+    assert logs[0] == [*five, False, False, False, False]
+    assert logs[1] == [False, *five, False, False, False]
