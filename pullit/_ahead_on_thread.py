@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from pullit._channel import TURN
+from pullit._channel import TURN, this_thread
+from pullit._lifetimes import left
 from pullit._on_thread import ThreadPull
 from pullit._pull import STOP, Order
-from pullit._waiting import WaitingYield
+from pullit._waiting import Quick, WaitingYield, snapshot
 
 
 class AheadThreadPull(ThreadPull):
@@ -27,7 +28,7 @@ class AheadThreadPull(ThreadPull):
         if self.told_to_stop:
             return self.refuse()
         waiter = self.caller.get(TURN)
-        if waiter is not None:
+        if waiter is not None and waiter.waits():
             try:
                 waiter.wake()
             except RecursionError:
@@ -53,5 +54,31 @@ class AheadThreadPull(ThreadPull):
 
     def take(self) -> Any:
         if self.waiting and len(self.values) <= self.most:
-            self.open_gates()  # first: there may be no room for this call
+            self.make_room()  # first: there may be no room for this call
         return self.values.popleft()
+
+    def make_room(self) -> None:
+        """Resume who waits for room."""
+        for call in snapshot(self.waiting):
+            if call.gate.locked():
+                call.open(None)
+
+    def next(self, order: Order | None = None, call: str = "next") -> Any:
+        """Return a value that is there, without more ado; otherwise wait for one."""
+        if self.values and not left and not self.done():
+            turn = Quick()
+            try:
+                if self.caller.setdefault(TURN, turn) is turn:
+                    self.consumer = this_thread()
+                    return self.take()
+            except IndexError:
+                pass  # another thread was faster
+            except (RecursionError, MemoryError):
+                raise
+            except BaseException:
+                self.abandon(turn)
+                raise
+            finally:
+                if TURN in self.caller and self.caller[TURN] is turn:
+                    del self.caller[TURN]  # no call, in which a handler could raise
+        return super().next(order, call)

@@ -102,7 +102,7 @@ class Channel(EnginePull):
         if self.told_to_stop:
             call.open(STOP)
         waiter = self.caller.get(TURN)
-        if waiter is not None:
+        if waiter is not None and waiter.waits():
             try:
                 waiter.wake()  # not wake_caller, for which there may be no room
             except RecursionError:
@@ -134,7 +134,7 @@ class Channel(EnginePull):
     def wake_caller(self) -> None:
         """Have the consumer's call, if one waits, look again."""
         waiter = self.caller.get(TURN)
-        if waiter is not None:
+        if waiter is not None and waiter.waits():
             try:
                 waiter.wake()
             except RecursionError:

@@ -66,7 +66,8 @@ class Batches:
         try:
             go_on = self.hand_over()
         except (RecursionError, MemoryError):
-            self.values.pop()  # there was no room to switch
+            if self.values:  # otherwise the consumer has them
+                self.values.pop()  # there was no room to switch
             raise
         if go_on is True:
             self.make_room()

@@ -13,14 +13,23 @@ from pullit._pull import Order
 class Waiter:
     """A call of the consumer, which waits in its thread."""
 
-    __slots__ = ("wait", "wake")
+    __slots__ = ("wait", "waits", "wake")
 
     def __init__(self) -> None:
         lock = threading.Lock()
         lock.acquire()
         # Calls of C: there is room for them where there was room to add a value.
+        self.waits: Callable[[], bool] = lock.locked
         self.wait: Callable[[], object] = lock.acquire
         self.wake: Callable[[], object] = lock.release
+
+
+class Quick:
+    """A call of the consumer that does not wait."""
+
+    __slots__ = ()
+
+    waits: Callable[[], bool] = bool  # which is false
 
 
 class WaitingYield:

@@ -16,11 +16,6 @@ from pullit._types import Engine
 AHEAD = pytest.mark.parametrize("ahead", [0, 8])
 
 
-def known_fault(request: pytest.FixtureRequest, why: str) -> None:
-    """Expect the test to fail, until what *why* says is mended."""
-    request.applymarker(pytest.mark.xfail(reason=why, strict=False))
-
-
 def at_the_limit(do: Callable[[], object], calls: int = 60) -> None:
     """Call *do* at the recursion limit, one call higher, and so on; room there may be or not."""
 
@@ -58,12 +53,8 @@ def three(it: Any) -> list[int]:
 
 
 @AHEAD
-def test_a_next_without_room_loses_no_value(
-    engine: Engine, ahead: int, request: pytest.FixtureRequest
-) -> None:
+def test_a_next_without_room_loses_no_value(engine: Engine, ahead: int) -> None:
     """It raises RecursionError, and the next one gets the value."""
-    if ahead and engine == "thread":
-        known_fault(request, "AheadThreadPull.take has its value when open_gates fails")
     with iterate(naturals, engine=engine, read_ahead=ahead) as it:
         got = [next(it)]
         at_the_limit(lambda: got.append(next(it)))
@@ -151,12 +142,8 @@ def test_a_close_without_room_can_be_called_again(engine: Engine, ahead: int) ->
 
 
 @AHEAD
-def test_a_yield_without_room_hands_over_nothing(
-    engine: Engine, ahead: int, request: pytest.FixtureRequest
-) -> None:
+def test_a_yield_without_room_hands_over_nothing(engine: Engine, ahead: int) -> None:
     """It raises RecursionError in the producer, and the next yield_ is served."""
-    if engine == "thread":
-        known_fault(request, "yield_ has handed over its value when wake_caller fails")
     given: list[int] = []
 
     def seq(yield_: Callable[[int], Any]) -> str:
