@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from pullit._channel import TURN, this_thread
-from pullit._lifetimes import left
 from pullit._on_thread import ThreadPull
 from pullit._pull import STOP, Order
+from pullit._types import NOTHING
 from pullit._waiting import Quick, WaitingYield, snapshot
 
 
@@ -63,22 +63,20 @@ class AheadThreadPull(ThreadPull):
             if call.gate.locked():
                 call.open(None)
 
-    def next(self, order: Order | None = None, call: str = "next") -> Any:
-        """Return a value that is there, without more ado; otherwise wait for one."""
-        if self.values and not left and not self.done():
-            turn = Quick()
-            try:
-                if self.caller.setdefault(TURN, turn) is turn:
-                    self.consumer = this_thread()
-                    return self.take()
-            except IndexError:
-                pass  # another thread was faster
-            except (RecursionError, MemoryError):
-                raise
-            except BaseException:
-                self.abandon(turn)
-                raise
-            finally:
-                if TURN in self.caller and self.caller[TURN] is turn:
-                    del self.caller[TURN]  # no call, in which a handler could raise
-        return super().next(order, call)
+    def take_quickly(self) -> Any:
+        turn = Quick()
+        try:
+            if not self.done() and self.caller.setdefault(TURN, turn) is turn:
+                self.consumer = this_thread()
+                return self.take()
+        except IndexError:
+            pass  # another thread was faster
+        except (RecursionError, MemoryError):
+            raise
+        except BaseException:
+            self.abandon(turn)
+            raise
+        finally:
+            if TURN in self.caller and self.caller[TURN] is turn:
+                del self.caller[TURN]  # no call, in which a handler could raise
+        return NOTHING

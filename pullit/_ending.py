@@ -71,7 +71,8 @@ class EndingPull(ProducerSide):
         self.root = None  # until then the end has yet to be delivered
         if f is not None:
             self.state = UNSTARTED
-        live.pop(self, None)  # the last: another thread may claim it then
+        if home is not None:
+            del live[self]  # the last: another thread may claim it then
 
     def pass_on(self, state: str, got: Any) -> None:
         """Pass on *got*, and what comes then, as long as it is not ours."""

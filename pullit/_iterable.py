@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Generator, Iterable, Iterator
 from functools import partial
 from reprlib import repr as short_repr
@@ -226,9 +225,9 @@ class IterablePull(EnginePull):
     def shown_state(self) -> str:
         return "running" if self.turn else super().shown_state()
 
-    def drop(self, is_finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
+    def drop(self) -> None:
         """Stop, because nobody holds what would ask for more."""
-        if not (self.over() or is_finalizing() or self.turn):
+        if not (self.over() or self.is_finalizing() or self.turn):
             if self.thread not in (0, get_ident()):
                 self.make = self.advance = None
                 self.made.clear()  # the pulls in it are left to their thread

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable
 from typing import Any
 
 from greenlet import getcurrent
@@ -180,12 +179,12 @@ class GreenletPull(EndingPull):
             self.let_go()  # as finish does, in short
         return None if self.result is NOTHING else self.result
 
-    def drop(self, is_finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
+    def drop(self) -> None:
         """Stop, because nobody holds what would ask for more; or leave that to the owner."""
         try:
             if self.state is ENDED and self.root is None:
                 return
-            if is_finalizing() or self.state in (RUNNING, STOPPING):
+            if self.is_finalizing() or self.state in (RUNNING, STOPPING):
                 return
             home = self.home
             if home is None or home.is_here():

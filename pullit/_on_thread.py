@@ -6,9 +6,7 @@ The consumer waits in a thread. A Waiter is all in the channel that knows so.
 from __future__ import annotations
 
 import concurrent.futures.thread  # noqa: F401  see the end
-import sys
 import threading
-from collections.abc import Callable
 from contextvars import copy_context
 from typing import Any
 
@@ -30,7 +28,9 @@ class ThreadPull(Channel):
         """Resume seq, with *order*, and wait for a value; StopIteration at the end."""
         if left:
             sweep(known_thread())
-        value: Any = NOTHING
+        value: Any = self.take_quickly() if self.values else NOTHING
+        if value is not NOTHING:
+            return value
         errors: list[BaseException] = []
         if not self.done():
             waiter = Waiter()
@@ -112,6 +112,10 @@ class ThreadPull(Channel):
         self.taken = True
         return value
 
+    def take_quickly(self) -> Any:
+        """Return a value that has run ahead, if that needs no waiting, or NOTHING."""
+        return NOTHING
+
     def abandon(self, waiter: Any) -> None:
         """Tell seq to stop, without waiting; nothing if another call has *waiter*'s turn."""
         if TURN not in self.caller or self.caller[TURN] is waiter:
@@ -175,13 +179,13 @@ class ThreadPull(Channel):
             return "running"
         return "unstarted" if self.thread is None else "suspended"
 
-    def drop(self, is_finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
+    def drop(self) -> None:
         """Stop, because nobody holds what would ask for more.
 
         If seq waits in ``yield_``, it is stopped there and then. If it runs, it is told to
         stop, and nobody waits: this may be its thread, or another that it waits for.
         """
-        if self.over() or is_finalizing():
+        if self.over() or self.is_finalizing():
             return
         if self.thread is None or self.ended or (self.seq_waits() and not self.told_to_stop):
             # A collection may have come amid the work of threading: do not join.

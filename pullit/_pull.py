@@ -22,6 +22,7 @@ producer is, which may run ahead: see `_channel`.
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias, cast
 
 from pullit._errors import PullError, PullExit, WrongThreadError, cause_of, chain, follow, is_a
@@ -72,6 +73,8 @@ class EnginePull:
     label: str  # of seq
 
     advice = ""  # for a call in a wrong thread
+    # Here, because the names of modules are gone at the interpreter's end.
+    is_finalizing = staticmethod(sys.is_finalizing)
     reads_ahead = False  # so that send and throw would come too late
 
     def shown_state(self) -> str:
