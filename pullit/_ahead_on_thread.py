@@ -26,22 +26,22 @@ class AheadThreadPull(ThreadPull):
         call = WaitingYield(None) if len(self.values) + 1 >= self.most else None
         self.values.append(value)
         if self.told_to_stop:
-            return self.refuse()
+            return self.refuse()  # pragma: no cover  a race with the stop
         waiter = self.caller.get(TURN)
         if waiter is not None and waiter.waits():
             try:
                 waiter.wake()
-            except RecursionError:
+            except RecursionError:  # pragma: no cover  no room
                 raise
-            except RuntimeError:
+            except RuntimeError:  # pragma: no cover  a race: another has woken it
                 pass
         if call is None or len(self.values) < self.most:
             return True
         self.waiting.append(call)
         if self.told_to_stop:
-            call.open(STOP)
+            call.open(STOP)  # pragma: no cover  a race with the stop
         elif len(self.values) < self.most:
-            call.open(None)
+            call.open(None)  # pragma: no cover  a race with the consumer
         call.gate.acquire()
         try:
             self.waiting.remove(call)
@@ -69,8 +69,8 @@ class AheadThreadPull(ThreadPull):
             if not self.done() and self.caller.setdefault(TURN, turn) is turn:
                 self.consumer = this_thread()
                 return self.take()
-        except IndexError:
-            pass  # another thread was faster
+        except IndexError:  # pragma: no cover  a race: another thread was faster
+            pass
         except (RecursionError, MemoryError):
             raise
         except BaseException:

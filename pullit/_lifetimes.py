@@ -60,7 +60,7 @@ def sweep(home: PerThread | None) -> None:
             left.remove(home)
             Dropped(pull)  # made and dropped at once: its __del__ stops the pull
             if not pull.over():  # no room for a call here, say: try again later
-                failed.append(pull)
+                failed.append(pull)  # pragma: no cover
     finally:
         home.dropped.extend(failed)
         left.extend([home] * len(failed))

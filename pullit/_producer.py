@@ -105,7 +105,7 @@ class ProducerSide(Coro, EnginePull):
         if self.state is ENDED:
             return False
         home = self.home
-        if home is None:
+        if home is None:  # pragma: no cover  nobody has it before the start
             raise self.too_early()
         if not home.is_here():
             self.refused = (

@@ -995,3 +995,22 @@ def test_wherever_a_signal_strikes_it_can_be_used_or_is_over(fails: bool) -> Non
         assert k > 10
     finally:
         sys.unraisablehook = hook
+
+
+def test_14_a_zip_that_is_asked_stops_what_another_thread_has_dropped() -> None:
+    """As every call of pullit in the owner's thread does."""
+    ended: list[int] = []
+
+    def seq(yield_: Callable[[int], Any]) -> None:
+        yield_(1)
+        ended.append(1)
+
+    it = pullit.zip([1, 2], [3, 4])
+    assert next(it) == (1, 3)
+    holder = [pullit.iterate(seq)]
+    next(holder[0])
+    with pytest.warns(ResourceWarning):
+        in_thread(holder.clear)
+    assert ended == []
+    assert next(it) == (2, 4)
+    assert ended == [1]

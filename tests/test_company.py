@@ -762,3 +762,25 @@ def test_15_eventlet_may_be_used_first_inside_a_producer(imported: str) -> None:
         print(got)
         """
     assert run_script(script) == "[1, 2]\n"
+
+
+def test_15_a_consumer_that_is_killed_does_not_go_on() -> None:
+    """Though seq waits in a switch that is not ours, GreenletExit is the consumer's."""
+    log: list[str] = []
+
+    def seq(yield_: Callable[[Any], Any]) -> None:
+        try:
+            yield_(getcurrent().parent.switch("wait"))  # type: ignore[union-attr]
+        finally:
+            log.append("seq ended")
+
+    def consumer() -> None:
+        for _ in pullit.iterate(seq):
+            pass
+        log.append("went on")
+
+    killed = greenlet(consumer)
+    assert killed.switch() == "wait"
+    killed.throw()
+    assert killed.dead
+    assert log == ["seq ended"]

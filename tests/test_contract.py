@@ -953,3 +953,50 @@ def test_21_its_threads_are_daemons_and_are_gone_when_the_pull_is() -> None:
     next(it)
     it.close()
     assert threading.enumerate() == before
+
+
+def test_19_next_itself_cannot_be_copied_either(engine: Engine) -> None:
+    """It drives the pull; a copy of it would drive it too."""
+    next_, stop = pullit.pull(countdown, engine=engine)
+    for copied in (next_, stop):
+        with pytest.raises(TypeError, match="cannot copy or pickle what drives countdown"):
+            copy.deepcopy(copied)
+    stop()
+
+
+def test_06_an_error_thrown_into_pulls_next_stops_seq_first() -> None:
+    """Into whoever waits in next, by another greenlet."""
+    log: list[object] = []
+    waiting: list[Any] = []
+
+    def seq(yield_: Callable[[int], Any]) -> None:
+        yield_(1)
+        try:
+            waiting.append(greenlet.getcurrent())
+            main.switch()
+        finally:
+            log.append("ended")
+
+    def consumer() -> None:
+        next_, _ = pullit.pull(seq)
+        assert next_() == (1, True)
+        try:
+            next_()
+        except KeyError as e:
+            log.append(e.args)
+
+    main = greenlet.getcurrent()
+    asking = greenlet.greenlet(consumer)
+    asking.switch()
+    asking.throw(KeyError, KeyError("thrown"))
+    assert log == ["ended", ("thrown",)]
+
+
+def test_21_a_send_before_the_value_that_was_asked_for_is_refused() -> None:
+    """After a next that was interrupted for want of room: its answer stands."""
+    it: Any = pullit.iterate(countdown, engine="thread")
+    assert next(it) == 3
+    it._pull.let_go_on(None)  # what such a next has done
+    with pytest.raises(PullError, match="send before the value that the last call has asked for"):
+        it.send("x")
+    assert list(it) == [2, 1]
