@@ -77,7 +77,7 @@ class EndingPull(ProducerSide):
     def pass_on(self, state: str, got: Any) -> None:
         """Pass on *got*, and what comes then, as long as it is not ours."""
         while self.state is state:
-            if self.root.dead:  # it was killed
+            if self.root.dead:  # pragma: no cover  corostart had no room for its last calls
                 self.state = ENDED
             else:
                 got = forward(self.root, got)

@@ -128,7 +128,7 @@ class IterablePull(EnginePull):
     def ask(self, order: Order | None, errors: list[BaseException]) -> Any:
         """Return a value; at the end NOTHING, and what is to be raised in *errors*."""
         if self.done():
-            return NOTHING  # another thread was faster
+            return NOTHING  # pragma: no cover  a race: another thread was faster
         try:
             self.state = SUSPENDED  # what runs is said by turn
             if order is None or self.obey(order):
@@ -175,9 +175,9 @@ class IterablePull(EnginePull):
             while self.made:
                 try:
                     self.made[-1].close()
-                except (RecursionError, MemoryError):
-                    if not is_closed(self.made[-1]):
-                        raise  # there was no room here: a later close is to do it
+                except (RecursionError, MemoryError):  # pragma: no cover  no room
+                    if not is_closed(self.made[-1]):  # pragma: no cover  no room
+                        raise  # a later close is to do it
                 except BaseException as e:
                     errors[:] = [chain(e, errors[0] if errors else None)]
                     self.result = NOTHING
@@ -238,7 +238,7 @@ class IterablePull(EnginePull):
         return None
 
 
-def is_closed(made: Any) -> bool:
+def is_closed(made: Any) -> bool:  # pragma: no cover  no room
     """Tell whether an iterator of ours, or a generator, has ended."""
     return bool(getattr(made, "done", getattr(made, "gi_frame", None) is None))
 

@@ -5,7 +5,6 @@ The consumer waits in a thread. A Waiter is all in the channel that knows so.
 
 from __future__ import annotations
 
-import concurrent.futures.thread  # noqa: F401  see the end
 import threading
 from contextvars import copy_context
 from typing import Any
@@ -210,9 +209,9 @@ class ThreadPull(Channel):
 
 # The functions of atexit run when the threads of pools have been waited for, which may wait
 # in a yield_. These run before that, newest first: so before the one that waits for pools.
-register: Any = getattr(threading, "_register_atexit", None)
-if register is not None:
-    try:
-        register(stop_all)
-    except RuntimeError:  # pragma: no cover  the interpreter is about to end
-        pass
+try:
+    import concurrent.futures.thread  # noqa: F401
+
+    threading._register_atexit(stop_all)  # type: ignore[attr-defined]
+except (AttributeError, RuntimeError):  # pragma: no cover  there is none, or it is too late
+    pass

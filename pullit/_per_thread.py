@@ -58,8 +58,8 @@ class ThreadEnd:
     def __del__(self) -> None:
         try:
             home = self.home
-        except AttributeError:
-            return  # half made
+        except AttributeError:  # pragma: no cover  half made, for want of room
+            return
         for do in at_thread_end or ():  # None when the interpreter ends
             do(home)
         if home.free_list is not None:

@@ -142,7 +142,7 @@ class Running(Guard):
             while guards[-1] is not self:
                 pull: Any = guards[-1].coroutine and coro_of(guards[-1].coroutine)
                 if pull is None or pull is coro_of(getcurrent()):
-                    break
+                    break  # pragma: no cover  nothing that we could stop
                 pull.stop()
             raise not_newest("pullit.from_callback", self, later)
 

@@ -644,3 +644,22 @@ def test_5_each_thread_is_answered_false_and_gets_five_exits_then_drains() -> No
     five = ["PullExit"] * 5
     assert logs[0] == [*five, False, False, False, False]
     assert logs[1] == [False, *five, False, False, False]
+
+
+def test_14_what_runs_ahead_at_exit_is_told_and_not_waited_for() -> None:
+    """It may never come to its end."""
+    log: list[object] = []
+    go_on = threading.Event()
+
+    def seq(yield_: Callable[[int], Any]) -> None:
+        yield_(1)
+        go_on.wait()
+        log.append(yield_(2))
+
+    it: Any = pullit.iterate(seq, engine="thread", read_ahead=4)
+    assert next(it) == 1
+    it._pull.drop_at_exit()
+    assert it._pull.state == "stopping"
+    go_on.set()
+    it.close()
+    assert log == [False]
