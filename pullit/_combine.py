@@ -140,7 +140,7 @@ def merge(
         [1, 2, 3, 4]
 
     Where values are equal, the earlier of *seqs* goes first. Each is asked for one
-    value ahead. Else it is like `zip`.
+    value ahead. Otherwise it is like `zip`.
     """
     import heapq  # for those who merge
 

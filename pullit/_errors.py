@@ -8,17 +8,18 @@ from typing import Any, NoReturn
 
 
 class PullError(RuntimeError):
-    """An iterator was misused. It is unharmed, and the message says what to do instead."""
+    """An iterator was misused. Most refusals leave it as it was; the message says what to do."""
 
 
 class WrongThreadError(PullError):
-    """An iterator on the greenlet engine was used in another thread than its own."""
+    """An iterator was used in a thread that it cannot be used in."""
 
 
 class PullExit(BaseException):
     """Raised by ``yield_`` in a producer that goes on after it was told to stop.
 
-    This happens with APIs that ignore the return value of their callback. Let it
+    This happens with APIs that ignore the return value of their callback. It is also
+    raised in a producer whose consumer was interrupted while that waits elsewhere. Let it
     pass, like GeneratorExit: the ``stop`` or ``close`` that caused it swallows it.
     """
 

@@ -119,22 +119,24 @@ def pull(seq: Seq[T], *, engine: Engine = "greenlet") -> Pull[T]:
         >>> next(), next()
         ((3, True), (2, True))
 
-    *seq* now waits in its second ``yield_``. ``stop`` makes that answer False, and
-    returns when *seq* has:
+    *seq* is now suspended in its second ``yield_``. Calling ``stop`` makes that call
+    return False, so that *seq* can clean up and return:
 
         >>> stop()
         >>> next()
         (None, False)
 
-    The first ``next`` starts *seq*, unless it is stopped before, in a copy of its
-    caller's context. What follows the last ``yield_`` runs in the ``next`` that
-    reports the end. A ``with`` block stops *seq* too, as does dropping the pull. If
-    *seq* calls ``yield_`` again instead of returning, that raises PullExit.
+    The first ``next`` starts *seq*, in a copy of its caller's context. If ``stop`` is
+    called before, *seq* is never called. What follows the last ``yield_`` runs in the
+    ``next`` that reports the end. A ``with`` block stops *seq* too, and so does dropping
+    the pull. If *seq* calls ``yield_`` again instead of returning, that call raises
+    PullExit.
 
-    It is valid to call either after the end. What *seq* raises comes out of the call
-    that runs it, once. It is an error, PullError, to call them from inside *seq*, and
-    WrongThreadError in another thread than the first ``next``. With
-    ``engine="thread"``, twenty times as slow, any thread may, one at a time.
+    It is valid to call either function again after the end. What *seq* raises is raised
+    by the call that runs it, once. Calling them from inside *seq* raises PullError.
+    Calling them from another thread than the first ``next`` raises WrongThreadError.
+    With ``engine="thread"``, *seq* has a thread of its own, and any thread may call
+    ``next``, ``stop`` or ``yield_``. A value costs twenty times as much.
 
     Go's iter.Pull.
     """
@@ -143,7 +145,7 @@ def pull(seq: Seq[T], *, engine: Engine = "greenlet") -> Pull[T]:
 
 
 def pull2(seq: Seq2[K, V], *, engine: Engine = "greenlet") -> Pull2[K, V]:
-    """Return ``(next, stop)`` for a *seq* of pairs; else it is `pull`:
+    """Return ``(next, stop)`` for a *seq* of pairs; otherwise like `pull`:
 
         >>> next, stop = pull2(lambda yield_: yield_("one", 1))
         >>> next(), next()

@@ -209,9 +209,10 @@ def iterate(seq: Seq[T], *, read_ahead: int = 0, engine: Engine = "greenlet") ->
         >>> it.result
         'lift-off'
 
-    *seq* may yield from any depth, C code included. The first ``next`` starts it,
-    in a copy of its caller's context. Each runs it up to its next ``yield_``, which
-    answers True to ``next``, x to ``send(x)``, and False when told to stop:
+    *seq* may yield from any depth, C code included. The first ``next`` starts it, in
+    a copy of its caller's context. Each ``next`` runs it up to its next ``yield_``. That
+    returns True when it is resumed by ``next``, x when it is resumed by ``send(x)``, and
+    False when *seq* is told to stop, as at the end of a ``with`` block:
 
         >>> with iterate(countdown) as it:
         ...     next(it)
@@ -219,18 +220,25 @@ def iterate(seq: Seq[T], *, read_ahead: int = 0, engine: Engine = "greenlet") ->
         >>> it
         <pullit.PullIterator of countdown, finished>
 
-    So do ``close`` and dropping the last reference; they return when *seq* has. If
-    it calls ``yield_`` again instead, that raises PullExit.
+    ``close()`` stops it too, and so does dropping the last reference. Both wait until
+    *seq* has returned. If *seq* calls ``yield_`` again instead of returning, that call
+    raises PullExit.
 
-    What *seq* raises comes out of the call that runs it, once; then it is the end.
-    StopIteration becomes RuntimeError. It is an error, PullError, to ask from inside
-    *seq*, and WrongThreadError in another thread than the first ``next``. With
-    ``engine="thread"``, twenty times as slow, any thread may, one at a time.
+    What *seq* raises is raised by the call that runs it, once; afterwards the iterator
+    is at its end. StopIteration becomes RuntimeError. Calling ``next`` from inside *seq*
+    raises PullError. Calling it from another thread than the first ``next`` raises
+    WrongThreadError.
 
-    With *read_ahead* a switch brings up to that many values, at a tenth of the cost.
-    But the first ``next`` waits for that many, ``close`` drops those ahead, though
-    not an error among them, and it is an error to ``send`` or ``throw``. Not for
-    live sources, nor for values that are valid only until ``yield_`` returns.
+    With ``engine="thread"``, *seq* has a thread of its own. Any thread may call ``next``
+    or ``yield_``; calls of ``yield_`` from several threads take turns. A value costs
+    twenty times as much.
+
+    With *read_ahead* a switch brings up to that many values, at a tenth of the cost. It
+    is not for values that are valid only until ``yield_`` returns. ``send`` and
+    ``throw`` raise PullError. ``close`` drops the values that ran ahead, and raises an
+    error that did. On greenlets the first ``next`` waits for that many values, so it is
+    not for live sources. On threads it waits for one: *seq* and the loop work at the
+    same time, as long as fewer than that many values wait.
     """
     return make_iterator("pullit.iterate", seq, engine, read_ahead)
 
@@ -238,7 +246,7 @@ def iterate(seq: Seq[T], *, read_ahead: int = 0, engine: Engine = "greenlet") ->
 def iterate2(
     seq: Seq2[K, V], *, read_ahead: int = 0, engine: Engine = "greenlet"
 ) -> PullIterator[tuple[K, V]]:
-    """Return an iterator over the pairs that *seq* yields; else it is `iterate`:
+    """Return an iterator over the pairs that *seq* yields; otherwise like `iterate`:
 
     >>> list(iterate2(lambda yield_: yield_("one", 1)))
     [('one', 1)]

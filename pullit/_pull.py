@@ -1,7 +1,8 @@
 """What every pull has: a state, orders for its producer, refusals, and what users hold.
 
 A pull is in one of five states, and one attribute says in which. Each call does what
-stands in its column:
+stands in its column. The numbers of contracts, in comments and docstrings, are those of
+docs/guarantees.md.
 
 =========== ======================= ========================= =========================
 state       next, send, throw       stop, close               ``yield_``
@@ -12,12 +13,14 @@ suspended   resumes seq, which      tells seq to stop:        refused
             waits in ``yield_``     stopping
 running     refused                 refused                   hands over its value:
                                                               suspended
-stopping    the end                 nothing                   False, then PullExit
+stopping    the end                 nothing                   PullExit, five times;
+                                                              False afterwards
 ended       the end                 nothing                   False
 =========== ======================= ========================= =========================
 
-*Running* means that a next waits. On the thread engine that is independent of where the
-producer is, which may run ahead: see `_channel`.
+The ``yield_`` that waits when seq is told to stop returns False. *Running* means that a
+next waits. On the thread engine that is independent of where the producer is, which may
+run ahead: see `_channel`.
 """
 
 from __future__ import annotations
