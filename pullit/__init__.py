@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pullit._generator import generator
     from pullit._iterable import from_iterable
     from pullit._iterator import PullIterator, iterate, iterate2
-    from pullit._types import Seq, Seq2
+    from pullit._types import Seq, Seq2, Yield, Yield2
 
 __version__ = "0.2.0"
 
@@ -30,6 +30,8 @@ __all__ = [
     "Seq",
     "Seq2",
     "WrongThreadError",
+    "Yield",
+    "Yield2",
     "equal",
     "from_callback",
     "from_iterable",
@@ -49,7 +51,7 @@ _later = {
     "from_iterable": "_iterable",
     "generator": "_generator",
     **dict.fromkeys(("PullIterator", "iterate", "iterate2"), "_iterator"),
-    **dict.fromkeys(("Seq", "Seq2"), "_types"),
+    **dict.fromkeys(("Seq", "Seq2", "Yield", "Yield2"), "_types"),
     **dict.fromkeys(("equal", "merge", "zip", "zip_longest"), "_combine"),
     **dict.fromkeys(("Pull", "Pull2", "pull", "pull2"), "_functions"),
 }
@@ -57,7 +59,7 @@ _later = {
 
 def _show(name: str, value: Any) -> Any:
     """Have a public name show itself as pullit's."""
-    if name not in ("Seq", "Seq2"):
+    if name not in ("Seq", "Seq2", "Yield", "Yield2"):  # aliases
         value.__module__ = __name__
     globals()[name] = value
     return value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from operator import index
+from os.path import basename
 from reprlib import repr as short_repr
 from types import FunctionType
 from typing import Any
@@ -11,6 +12,13 @@ from typing import Any
 # Flags of functions that, called, would run nothing, in silence; inspect, which names
 # them, is slow to import.
 GENERATOR, ASYNC = 0x20, 0x80 | 0x200  # CO_GENERATOR; CO_COROUTINE, CO_ASYNC_GENERATOR
+
+# With that of functions that take any number of arguments: of those, seldom push iterators,
+# some need a look.
+SELDOM = GENERATOR | ASYNC | 0x04  # CO_VARARGS
+
+# The code of what pullit.generator returns.
+made_by_generator: list[object] = []
 
 
 def check_seq(
@@ -20,7 +28,7 @@ def check_seq(
     kind: str = "a push iterator, a function that takes yield_",
 ) -> None:
     """Raise TypeError if *seq* cannot be a push iterator (contract 22)."""
-    if type(seq) is FunctionType and not seq.__code__.co_flags & (GENERATOR | ASYNC):
+    if type(seq) is FunctionType and not seq.__code__.co_flags & SELDOM:
         return  # nearly always
     if not callable(seq):
         got = f"{type(seq).__name__} {short_repr(seq)}"
@@ -37,6 +45,9 @@ def check_seq(
     elif flags & ASYNC:
         got = f"async function {seq_name(seq)}"
         advice = "pass a plain function"
+    elif what == "seq" and getattr(seq, "__code__", None) in made_by_generator:
+        got = f"{seq_name(seq)}, made by pullit.generator"
+        advice = f"call it, and use the iterator that it returns: {seq_name(seq)}(...)"
     else:
         return
     raise TypeError(f"{name}: {what} must be {kind}, not {got}; {advice}")
@@ -46,6 +57,8 @@ def code_flags(function: Any) -> int:
     """Return the flags of the code that calling *function* would run, or 0."""
     while isinstance(function, partial):
         function = function.func
+    if type(function) is staticmethod:
+        function = function.__func__
     if not hasattr(function, "__code__") and not isinstance(function, type):
         function = getattr(function, "__call__", None)  # noqa: B004  the bound method
     return getattr(getattr(function, "__code__", None), "co_flags", 0)
@@ -60,15 +73,27 @@ def check_engine(name: str, engine: object) -> bool:
     raise ValueError(f"{name}: unknown engine {engine!r}; there are 'greenlet' and 'thread'")
 
 
-def check_read_ahead(name: str, read_ahead: int) -> int:
-    n = index(read_ahead)
+def check_read_ahead(name: str, read_ahead: object) -> int:
+    """Return *read_ahead*, if it is a number of values."""
+    try:
+        n = index(read_ahead)  # type: ignore[arg-type]
+    except TypeError:
+        raise TypeError(
+            f"{name}: read_ahead must be an int, not {type(read_ahead).__name__}"
+            f" {short_repr(read_ahead)}"
+        ) from None
     if n < 0:
         raise ValueError(f"{name}: read_ahead must be 0 or more, not {n}")
     return min(n, 2**31 - 1)  # as often as a lock can be held
 
 
 def seq_name(seq: Any) -> str:
-    """Name *seq* without calling its repr, which may do anything."""
+    """Name *seq* without calling its repr, which may do anything; a lambda by its place."""
     while isinstance(seq, partial):
         seq = seq.func
+    if type(seq) is staticmethod:
+        seq = seq.__func__
+    if getattr(seq, "__name__", None) == "<lambda>" and type(seq) is FunctionType:
+        code = seq.__code__
+        return f"{seq.__qualname__} ({basename(code.co_filename)}:{code.co_firstlineno})"
     return getattr(seq, "__qualname__", None) or f"{type(seq).__qualname__} object"

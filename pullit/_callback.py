@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from reprlib import repr as short_repr
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, overload
 
 from pullit._arguments import check_seq
-from pullit._running_api import UNSET, CallbackSeq
-from pullit._types import Seq, T, Yield
+from pullit._running_api import CallbackSeq, is_exception_class
+from pullit._types import UNSET, Seq, T, Yield
 
 if TYPE_CHECKING:
 
@@ -25,6 +26,7 @@ def from_callback(
     *,
     pack: Callable[..., T],
     reply: Callable[..., Any] | None = None,
+    stop: Callable[[], object] | None = None,
     stop_reply: Any = ...,
     stop_errors: tuple[type[BaseException], ...] = (),
     interleave: bool = False,
@@ -35,6 +37,7 @@ def from_callback(
     *,
     pack: None = None,
     reply: Callable[..., Any] | None = None,
+    stop: Callable[[], object] | None = None,
     stop_reply: Any = ...,
     stop_errors: tuple[type[BaseException], ...] = (),
     interleave: bool = False,
@@ -45,6 +48,7 @@ def from_callback(
     *,
     pack: None = None,
     reply: Callable[..., Any] | None = None,
+    stop: Callable[[], object] | None = None,
     stop_reply: Any = ...,
     stop_errors: tuple[type[BaseException], ...] = (),
     interleave: bool = False,
@@ -54,6 +58,7 @@ def from_callback(
     *,
     pack: Any = None,
     reply: Any = None,
+    stop: Any = None,
     stop_reply: Any = UNSET,
     stop_errors: tuple[type[BaseException], ...] = (),
     interleave: bool = False,
@@ -79,10 +84,17 @@ def from_callback(
         >>> next(it)[0], it.send("<1>")[0]
         ('1', '22')
 
-    Told to stop, the callback raises PullExit, again if the API swallows it, and
-    after five lets the API come to its own end. With *stop_reply* it returns that
-    instead, or raises it if it is an exception. ``close`` does not raise what was
-    raised from these, nor *stop_errors*.
+    When the iterator is closed, the callback that waits raises PullExit through the
+    API. If the API swallows that, later calls raise it again. After five of them the
+    API runs to its own end. With *stop_reply* the callback returns that value instead,
+    or raises it if it is an exception. ``close`` swallows the exceptions that this
+    causes, and those listed in *stop_errors*.
+
+    Some APIs have a way of their own to stop, or die of an exception. For these, pass a
+    function that stops the API as *stop*, ``app.quit`` for example. It is called once:
+    by the callback that waits, or, if none does, by ``close`` itself. So it must only
+    give an order, and not wait. Afterwards the callback returns *stop_reply*, or None,
+    and raises nothing. ``close`` raises an error of *stop*.
 
     An error of *pack* or *reply* goes through the API, and is raised at its end if it
     swallows it. So is the TypeError of a call with keyword arguments and no *pack*.
@@ -92,4 +104,24 @@ def from_callback(
     thread engine, or if *interleave* says that the API survives it.
     """
     check_seq("pullit.from_callback", run, "run", "a function of one argument, the callback")
-    return CallbackSeq(run, pack, reply, stop_reply, stop_errors, interleave)
+    for name, value in (("pack", pack), ("reply", reply), ("stop", stop)):
+        if value is not None and not callable(value):
+            raise TypeError(
+                f"pullit.from_callback: {name} must be a function, not"
+                f" {type(value).__name__} {short_repr(value)}"
+            )
+    given: object = stop_errors
+    if not (isinstance(given, tuple) and all(map(is_exception_class, given))):
+        raise TypeError(
+            "pullit.from_callback: stop_errors must be a tuple of classes of exceptions, not"
+            f" {short_repr(stop_errors)}"
+        )
+    return CallbackSeq(
+        run,
+        pack=pack,
+        reply=reply,
+        stop=stop,
+        stop_reply=stop_reply,
+        stop_errors=stop_errors,
+        interleave=interleave,
+    )

@@ -27,6 +27,7 @@ from pullit._guard import note_order
 from pullit._lifetimes import live
 from pullit._per_thread import known_thread
 from pullit._pull import ENDED, EXITS, OPEN, STOP, STOPPING, UNSTARTED, EnginePull, Order, State
+from pullit._stopping import Stopper, of_thread
 from pullit._types import NOTHING
 from pullit._waiting import WaitingYield, snapshot
 
@@ -55,6 +56,7 @@ class Channel(EnginePull):
         "orphan_text",
         "result",
         "seq",
+        "stoppers",
         "taken",
         "thread",
         "told",
@@ -82,6 +84,7 @@ class Channel(EnginePull):
         self.taken = False  # whether the consumer has the value of the first of them
         self.values: deque[Any] = deque()  # what ran ahead
         self.told: dict[object, int] = {}  # by thread: how many PullExits it got after False
+        self.stoppers: list[Stopper] = []  # of the APIs that seq runs: from_callback's stop
         self.orphan_text = ""  # what it refuses with when its thread is no more
 
     @property
@@ -145,6 +148,13 @@ class Channel(EnginePull):
         for call in snapshot(self.waiting):
             call.open(STOP if self.told_to_stop else None)
 
+    def order_stop(self) -> None:
+        """Tell seq to stop, wherever it is: who waits in ``yield_``, and the APIs."""
+        self.told_to_stop = True
+        self.open_gates()
+        for stopper in list(self.stoppers):
+            stopper.order()
+
     def obey(self, order: Order) -> Any:
         """Do what the call that has resumed this ``yield_`` has ordered."""
         note_order(known_thread(), self, order)
@@ -181,6 +191,7 @@ class Channel(EnginePull):
         """Call seq, in its thread, unless the start has been called off."""
         if self.caller.setdefault(START, MADE) is CALLED_OFF:
             return
+        of_thread.stoppers = self.stoppers
         try:
             assert self.seq
             self.result = self.seq(self.argument)

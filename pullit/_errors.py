@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from operator import is_ as is_same
 from types import TracebackType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 
 class PullError(RuntimeError):
@@ -30,11 +31,14 @@ class PullExit(BaseException):
 # What we ask of a user's exception, or set on it, goes through BaseException: its class
 # may refuse attributes, as a frozen dataclass does, or override with_traceback.
 _of: Any = BaseException
+_of_group: Any = BaseExceptionGroup
 context_of = _of.__context__.__get__
 set_context = _of.__context__.__set__
 cause_of = _of.__cause__.__get__
 traceback_of = _of.__traceback__.__get__
 set_traceback = _of.__traceback__.__set__
+set_cause = _of.__cause__.__set__
+leaves_of = _of_group.exceptions.__get__
 
 
 def trim(error: BaseException) -> BaseException:
@@ -105,6 +109,43 @@ def instance_of(kind: Any, value: Any, tb: TracebackType | None) -> BaseExceptio
 def is_a(error: BaseException, kind: type[BaseException]) -> bool:
     """Tell whether *error* is of that *kind*; isinstance would ask its class."""
     return issubclass(type(error), kind)
+
+
+def without(error: BaseException, is_left_out: Callable[[BaseException], bool]) -> Any:
+    """Return *error* if it stays, None if it is left out, and of a group what stays.
+
+    A group whose ``derive`` fails stays whole.
+    """
+    if is_left_out(error):
+        return None
+    if not is_a(error, BaseExceptionGroup):
+        return error
+    leaves = leaves_of(error)
+    staying = [e for e in (without(leaf, is_left_out) for leaf in leaves) if e is not None]
+    if len(staying) == len(leaves) and all(map(is_same, staying, leaves)):
+        return error
+    if not staying:
+        return None
+    try:
+        rest: BaseException = cast(Any, error).derive(staying)
+        notes = getattr(error, "__notes__", None)
+        if notes:
+            rest.__notes__ = list(notes)
+    except Exception:
+        return error
+    set_traceback(rest, traceback_of(error))
+    set_context(rest, context_of(error))
+    set_cause(rest, cause_of(error))
+    return rest
+
+
+def add_note(error: BaseException, note: str) -> None:
+    """Give *error* the note, unless it refuses that, or has it."""
+    try:
+        if note not in getattr(error, "__notes__", ()):
+            BaseException.add_note(error, note)
+    except Exception:
+        pass
 
 
 def is_ours(module: dict[str, object]) -> bool:

@@ -5,14 +5,27 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from functools import WRAPPER_ASSIGNMENTS, partial, update_wrapper
-from types import MethodType
-from typing import Any, Concatenate, ParamSpec, overload
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
-from pullit._arguments import check_engine, check_read_ahead, check_seq, seq_name
+from pullit._arguments import check_engine, check_read_ahead, check_seq, made_by_generator, seq_name
 from pullit._iterator import PullIterator, make_iterator
 from pullit._types import Engine, T
 
 P = ParamSpec("P")
+S = TypeVar("S")
+
+
+class Decorator(Protocol):
+    """What `generator` returns where it is given options only."""
+
+    @overload
+    def __call__(
+        self, function: Callable[Concatenate[Callable[[T], Any], P], object], /
+    ) -> Callable[P, PullIterator[T]]: ...
+    @overload
+    def __call__(
+        self, function: Callable[Concatenate[S, Callable[[T], Any], P], object], /
+    ) -> Callable[Concatenate[S, P], PullIterator[T]]: ...
 
 
 @overload
@@ -25,10 +38,14 @@ def generator(
 ) -> Callable[P, PullIterator[T]]: ...
 @overload
 def generator(
-    *, read_ahead: int = 0, engine: Engine = "greenlet"
-) -> Callable[
-    [Callable[Concatenate[Callable[[T], Any], P], object]], Callable[P, PullIterator[T]]
-]: ...
+    function: Callable[Concatenate[S, Callable[[T], Any], P], object],
+    /,
+    *,
+    read_ahead: int = 0,
+    engine: Engine = "greenlet",
+) -> Callable[Concatenate[S, P], PullIterator[T]]: ...
+@overload
+def generator(*, read_ahead: int = 0, engine: Engine = "greenlet") -> Decorator: ...
 def generator(function: Any = None, /, *, read_ahead: int = 0, engine: Engine = "greenlet") -> Any:
     """Make a function whose first parameter is `yield_` into a generator function:
 
@@ -44,46 +61,74 @@ def generator(function: Any = None, /, *, read_ahead: int = 0, engine: Engine = 
         [1, 2, 3, 4]
 
     It returns an iterator, as `iterate` does. Name, docstring and the rest of the
-    signature are kept. For a method, decorate a function inside it.
+    signature are kept. A method takes *self* first and *yield_* second, a class method
+    *cls*.
     """
     check_engine("pullit.generator", engine)
     check_read_ahead("pullit.generator", read_ahead)
     if function is None:
         return partial(generator, read_ahead=read_ahead, engine=engine)
     check_seq("pullit.generator", function)
-    first, label = first_parameter(function), seq_name(function)
+    place, label = place_of_yield(function), seq_name(function)
 
     def generate(*args: Any, **kwargs: Any) -> PullIterator[Any]:
-        def seq(yield_: Any) -> object:
-            return function(yield_, *args, **kwargs)
+        # The call takes them out of these lists, so that nothing keeps an argument that
+        # the body has let go of.
+        given, named = [args], [kwargs]
 
+        def seq(yield_: Any) -> object:
+            return function(*insert(given.pop(), place, yield_), **named.pop())
+
+        del args, kwargs
         return make_iterator("pullit.generator", seq, engine, read_ahead, label=label)
 
     update_wrapper(generate, function, [n for n in WRAPPER_ASSIGNMENTS if "annot" not in n])
-    copy_annotations(generate, function, first)
-    # inspect.signature drops the first parameter of a bound method, and does so when
-    # asked, when all annotations can be evaluated.
-    generate.__wrapped__ = MethodType(function, generator)  # type: ignore[attr-defined]
+    if generate.__code__ not in made_by_generator:
+        made_by_generator.append(generate.__code__)
+    names = getattr(getattr(function, "__code__", None), "co_varnames", ("",) * (place + 1))
+    copy_annotations(generate, function, names[place] if len(names) > place else "")
+    hide_from_signature(generate, function, place)
     return generate
 
 
-def first_parameter(function: Any) -> str:
-    """Return the name of the parameter for yield_, or raise TypeError."""
+def insert(args: tuple[Any, ...], place: int, yield_: Any) -> tuple[Any, ...]:
+    """Return *args* with *yield_* at *place*."""
+    return (*args[:place], yield_, *args[place:])
+
+
+def place_of_yield(function: Any) -> int:
+    """Return the place of the parameter for yield_, 0 or 1, or raise TypeError."""
     code = getattr(function, "__code__", None)
     if code is None:
-        return ""
-    first: str = code.co_varnames[0] if code.co_argcount else ""
-    if first in ("self", "cls"):
+        return 0
+    names = code.co_varnames[: code.co_argcount]
+    if names and names[0] in ("self", "cls"):
+        if names[1:2] == ("yield_",):
+            return 1
         raise TypeError(
-            f"pullit.generator: the first parameter of {seq_name(function)} is {first};"
-            " it must be yield_: decorate a function inside the method, and return its call"
+            f"pullit.generator: the first parameter of {seq_name(function)} is {names[0]}; the"
+            f" second must be yield_, not {', '.join(names[1:2]) or 'missing'}"
         )
-    if not first and not code.co_flags & 0x04:  # CO_VARARGS
+    if not names and not code.co_flags & 0x04:  # CO_VARARGS
         raise TypeError(
             f"pullit.generator: {seq_name(function)} takes no positional argument;"
             " its first parameter must be yield_"
         )
-    return first
+    return 0
+
+
+def hide_from_signature(generate: Any, function: Any, place: int) -> None:
+    """Have `inspect.signature` of *generate* show all parameters of *function* but yield_."""
+    from inspect import Parameter, signature  # for those who use it
+
+    try:
+        whole = signature(function)
+    except (TypeError, ValueError):  # pragma: no cover  of some callables nobody knows it
+        return
+    parameters = list(whole.parameters.values())
+    if len(parameters) > place and parameters[place].kind is not Parameter.VAR_POSITIONAL:
+        del parameters[place]
+    generate.__signature__ = whole.replace(parameters=parameters, return_annotation=PullIterator)
 
 
 def copy_annotations(generate: Any, function: Any, first: str) -> None:

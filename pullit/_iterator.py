@@ -43,14 +43,12 @@ class PullIterator(StopsWhenDropped, Handle, Base[T_co]):
         return self
 
     def __next__(self) -> T_co:
-        value: T_co = self._pull.next()
-        return value
+        return self._pull.next()  # type: ignore[no-any-return]
 
     def send(self, value: Any, /) -> T_co:
         """Have the `yield_` that waits return *value*; return the next value.
 
-        Only None can be sent to start. Sent later, None is an answer like any other, a
-        false one.
+        Only None can be sent to start. Sent later, it is an answer like any other, a false one.
         """
         pull = self._pull
         self._check_strict("send")
@@ -60,8 +58,7 @@ class PullIterator(StopsWhenDropped, Handle, Base[T_co]):
             order = None
         else:
             raise TypeError(f"{pull.name}: cannot send to {self!r}; call next first")
-        got: T_co = pull.next(order, "send")
-        return got
+        return pull.next(order, "send")  # type: ignore[no-any-return]
 
     @overload
     def throw(
@@ -83,8 +80,7 @@ class PullIterator(StopsWhenDropped, Handle, Base[T_co]):
         if self.done or pull.state is UNSTARTED:
             pull.stop("throw")
             raise errors.pop()
-        got: T_co = pull.next(Order("throw", errors), "throw")
-        return got
+        return pull.next(Order("throw", errors), "throw")  # type: ignore[no-any-return]
 
     def _check_strict(self, call: str) -> None:
         """Refuse *call* where seq waits in another `yield_` than the last value's."""
@@ -118,8 +114,7 @@ class PullIterator(StopsWhenDropped, Handle, Base[T_co]):
     @property
     def frame(self) -> FrameType | None:
         """The frame in which the producer is suspended, or None."""
-        frame: FrameType | None = self._pull.frame()
-        return frame
+        return self._pull.frame()  # type: ignore[no-any-return]
 
 
 Generator.register(PullIterator)  # type: ignore[arg-type]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import FunctionType
 from typing import Any
 
-from pullit._arguments import ASYNC, GENERATOR, check_engine, check_seq, seq_name
+from pullit._arguments import SELDOM, check_engine, check_seq, seq_name
 from pullit._lifetimes import left, sweep
 from pullit._on_greenlet import GreenletPull
 from pullit._per_thread import known_thread
@@ -17,8 +17,10 @@ def make_pull(
     """Return a pull of *seq*, which has yet to start. What is seldom wanted is imported late."""
     if left:
         sweep(known_thread())
-    if type(seq) is FunctionType and not seq.__code__.co_flags & (GENERATOR | ASYNC):
+    if type(seq) is FunctionType and not seq.__code__.co_flags & SELDOM:
         label = label or seq.__qualname__
+        if label[-1] == ">":  # that of a lambda
+            label = seq_name(seq)
         if engine == "greenlet" and read_ahead < 2:
             return GreenletPull(name, seq, label, pairs)
     else:

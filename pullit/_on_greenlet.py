@@ -35,6 +35,8 @@ class GreenletPull(EndingPull):
         home = self.claim(call) if self.state is UNSTARTED else None
         if home is not None:
             got = self.start(home)
+            if self.state is ENDED and self.error is None:
+                self.error = self.silent_nothing()
         else:
             self.check_thread(call)
             if self.state is RUNNING:

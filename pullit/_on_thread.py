@@ -63,7 +63,8 @@ class ThreadPull(Channel):
     def ask(self, waiter: Any, order: Order | None) -> Any:
         """Let seq go on, with *order*, and return a value; NOTHING at the end."""
         self.consumer = this_thread()
-        if self.thread is not None:
+        is_first = self.thread is None
+        if not is_first:
             self.let_go_on(order)
         elif not self.ended:
             self.start()
@@ -73,6 +74,9 @@ class ThreadPull(Channel):
                 return self.take()
             except IndexError:
                 if ended:
+                    error = self.silent_nothing() if is_first and not self.errors else None
+                    if error is not None:
+                        self.errors.append(error)
                     return NOTHING
             waiter.wait()
 
@@ -120,7 +124,7 @@ class ThreadPull(Channel):
         if TURN not in self.caller or self.caller[TURN] is waiter:
             self.told_to_stop = True
             self.caller.pop(TURN, None)
-            self.open_gates()
+            self.order_stop()
             if self.ended and self.thread is not None:
                 self.report()
 
@@ -137,7 +141,7 @@ class ThreadPull(Channel):
             if self.thread is None:
                 self.ended = True  # seq is never called
                 self.let_go()
-            self.open_gates()
+            self.order_stop()
             while not self.ended:
                 waiter.wait()
             errors = [self.finish(told=True, join=join)]

@@ -58,6 +58,10 @@ class ProducerSide(Coro, EnginePull):
     )
 
     advice = ', or pass engine="thread"'
+    depth = (
+        "; its calls count on top of those around its first next: start it from fewer,"
+        ' raise sys.setrecursionlimit, or pass engine="thread", where it has its own'
+    )
 
     def __init__(self, name: str, seq: Callable[..., object], label: str, pairs: bool) -> None:
         # What Coro.__init__ would set; a call of it costs more than all of this.

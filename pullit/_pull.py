@@ -26,9 +26,20 @@ run ahead: see `_channel`.
 from __future__ import annotations
 
 import sys
+from types import CoroutineType, GeneratorType
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias, cast
 
-from pullit._errors import PullError, PullExit, WrongThreadError, cause_of, chain, follow, is_a
+from pullit._errors import (
+    PullError,
+    PullExit,
+    WrongThreadError,
+    add_note,
+    cause_of,
+    chain,
+    follow,
+    is_a,
+    without,
+)
 from pullit._threads import get_ident, thread_name
 from pullit._types import NOTHING
 
@@ -49,6 +60,15 @@ SHOWN = {STOPPING: "running", ENDED: "finished"}
 
 # How many PullExits a producer gets that goes on; then it drains to its end, as in Go.
 EXITS = 5
+
+# What a function returns that was called in vain: its name, and that of its attributes.
+MADE = {GeneratorType: ("a generator", "gi"), CoroutineType: ("a coroutine", "cr")}
+
+# Where yield_ is called with the wrong number of values.
+TAKES_ONE = "ProducerSide.yield_", "Channel.yield_", "AheadThreadPull.yield_", "Batches.add"
+TAKES_TWO = "ProducerSide.yield_pair", "Channel.yield_pair", "Batches.add_pair"
+ONE_VALUE = "call yield_((k, v)), or use pullit.iterate2, or pull2, where it takes two"
+TWO_VALUES = "use pullit.iterate, or pull, where it takes one"
 
 
 class Order:
@@ -78,6 +98,7 @@ class EnginePull:
     advice = ""  # for a call in a wrong thread
     # Here, because the names of modules are gone at the interpreter's end.
     is_finalizing = staticmethod(sys.is_finalizing)
+    depth = "; raise sys.setrecursionlimit"  # a note on a RecursionError of seq
     reads_ahead = False  # so that send and throw would come too late
 
     def shown_state(self) -> str:
@@ -128,14 +149,53 @@ class EnginePull:
 
         It does not get what only says that seq was *told* to stop.
         """
-        if error is None or (told and self.is_exit(error)):
+        if error is not None and told:
+            error = without(error, self.is_exit)
+        if error is None:
             result = self.result
             return StopIteration() if result is None or result is NOTHING else StopIteration(result)
         if is_a(error, StopIteration):
             wrapped = RuntimeError(f"{self.name}: {self.label} raised StopIteration")
             wrapped.__cause__ = wrapped.__context__ = error
             return wrapped
+        if is_a(error, TypeError):
+            self.note_arguments(error)
+        if is_a(error, RecursionError):
+            add_note(error, f"{self.name}: {self.label} ran out of depth{self.depth}")
         return error
+
+    def note_arguments(self, error: BaseException) -> None:
+        """Have the TypeError of a ``yield_`` with a wrong number of values say what to do."""
+        text = str(error.args[0]) if len(error.args) == 1 else ""
+        called = text.partition("() ")[0]
+        if called in TAKES_ONE:
+            add_note(error, f"{self.name}: yield_ takes one value; {ONE_VALUE}")
+        elif called in TAKES_TWO:
+            add_note(error, f"{self.name}: yield_ takes two values, k and v; {TWO_VALUES}")
+
+    def silent_nothing(self) -> TypeError | None:
+        """Return what to raise if seq, which has yielded nothing, has only made something.
+
+        A function that makes a generator or a coroutine, and one that makes an iterator of
+        ours, would be empty in silence otherwise (contract 22).
+        """
+        result = self.result
+        if isinstance(result, Handle):
+            what = "an iterator of pullit's" if result._pull.state is UNSTARTED else ""
+        else:
+            what, prefix = MADE.get(type(result), ("", ""))
+            if what:
+                is_over = getattr(result, f"{prefix}_frame") is None
+                if is_over or getattr(result, f"{prefix}_suspended"):
+                    what = ""  # somebody has started it
+        if not what:
+            return None
+        result.close()
+        return TypeError(
+            f"{self.name}: {self.label} has yielded nothing, and returned {what} that nobody"
+            " has started; pass what yields the values, for example"
+            f" pullit.from_iterable({self.label}(...))"
+        )
 
     def returned(self) -> bool:
         """Tell whether seq has returned, and not by raising something."""

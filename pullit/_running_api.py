@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 from greenlet import getcurrent
 
 from pullit._arguments import seq_name
 from pullit._coro import coro_of
-from pullit._errors import PullExit, cause_of, chain, follow
+from pullit._errors import PullExit, add_note, cause_of, chain, follow, set_traceback, without
 from pullit._guard import Guard, WaitingCallback, not_newest
 from pullit._per_thread import per_thread
 from pullit._pull import EXITS
-
-UNSET: Any = object()
+from pullit._stopping import Stopper, note_stopper
+from pullit._types import UNSET
 
 
 class CallbackSeq:
     """What from_callback returns."""
 
-    def __init__(
-        self, run: Any, pack: Any, reply: Any, stop_reply: Any, stop_errors: Any, interleave: bool
-    ) -> None:
-        self.run, self.pack, self.reply = run, pack, reply
-        self.stop_reply, self.stop_errors = stop_reply, stop_errors
-        self.interleave = interleave
+    def __init__(self, run: Any, **options: Any) -> None:
+        self.run = run
+        self.pack, self.reply = options["pack"], options["reply"]
+        self.stop, self.stop_reply = options["stop"], options["stop_reply"]
+        self.stop_errors, self.interleave = options["stop_errors"], options["interleave"]
         self.__qualname__ = f"from_callback({seq_name(run)})"
 
     def __repr__(self) -> str:
@@ -54,11 +53,24 @@ class CallbackSeq:
             )
         return args[0] if len(args) == 1 else args
 
+    # Not __iter__, which zip and others take for that of an iterable.
+    def __getitem__(self, key: object) -> NoReturn:
+        self.refuse("for")
+
+    def __next__(self) -> NoReturn:
+        self.refuse("next")
+
+    def refuse(self, call: str) -> NoReturn:
+        raise TypeError(
+            f"pullit.from_callback: {call} over {self!r}, which is a push iterator;"
+            " pass it to pullit.iterate, and use what that returns"
+        )
+
 
 class Running(Guard):
     """A run of the API."""
 
-    __slots__ = ("ended", "errors", "exits", "pulled", "seq", "stopped", "yield_")
+    __slots__ = ("ended", "errors", "exits", "pulled", "seq", "stopped", "stopper", "yield_")
 
     def __init__(self, seq: CallbackSeq, yield_: Callable[[Any], Any]) -> None:
         super().__init__(seq.__qualname__, per_thread())
@@ -66,20 +78,27 @@ class Running(Guard):
         self.yield_ = yield_
         self.stopped = self.pulled = False  # it was told to stop, and by a pull
         self.exits = 0  # by PullExits that no pull counts
-        self.errors: list[BaseException] = []  # the first of pack and reply
+        self.errors: list[BaseException] = []  # the first of pack, reply and stop
         self.ended = False
+        self.stopper: Stopper | None = None  # of *stop*, if there is one
 
     def answer(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Yield the value of a call; return what the API gets."""
-        seq = self.seq
+        seq, stopper = self.seq, self.stopper
+        if stopper is not None and stopper.is_told():
+            self.stopped = self.pulled = True
+            return self.stop(None)
         value = self.make(seq.pack or seq.value, args, kwargs)
         waiting = WaitingCallback()
         try:
             answer = self.wait(value, waiting)
         except PullExit:
             self.stopped = self.pulled = True
-            if seq.stop_reply is UNSET:
+            if stopper is None and seq.stop_reply is UNSET:
                 raise
+            return self.stop(None)
+        if stopper is not None and stopper.is_told():
+            self.stopped = self.pulled = True
             return self.stop(None)
         sent = waiting.order is not None and waiting.order.kind == "send"
         told = waiting.order is not None and waiting.order.kind == "stop"
@@ -97,10 +116,15 @@ class Running(Guard):
         before = calls.get(me)
         calls[me] = waiting
         try:
-            return self.yield_(value)
+            if self.stopper is None:
+                return self.yield_(value)
+            with self.stopper:
+                return self.yield_(value)
         finally:
             if before:
                 calls[me] = before
+                # A callback around this one is resumed by the same.
+                before.order, before.pull = waiting.order, waiting.pull
             else:
                 del calls[me]
 
@@ -118,10 +142,18 @@ class Running(Guard):
     def stop(self, raise_exit: Callable[[], bool] | None) -> Any:
         """Tell the API to stop."""
         reply = self.seq.stop_reply
+        if self.stopper is not None:
+            try:
+                self.stopper()
+            except BaseException as e:
+                if not self.errors:
+                    self.errors.append(e)
+            reply = None if reply is UNSET else reply
         if reply is UNSET:
             return bool(raise_exit and raise_exit())
         if isinstance(reply, BaseException):
-            raise reply.with_traceback(None)  # that of the last time
+            set_traceback(reply, None)  # that of the last time
+            raise reply
         if is_exception_class(reply):
             raise reply
         return reply
@@ -135,16 +167,19 @@ class Running(Guard):
 
     def stop_later_ones(self) -> None:
         """Before native code goes on, stop what it has left suspended, and say so."""
-        home = self.home
-        guards = home.guards
-        if self in guards and guards[-1] is not self and home.is_here():
-            later = guards[-1]
-            while guards[-1] is not self:
-                pull: Any = guards[-1].coroutine and coro_of(guards[-1].coroutine)
+        home, guards = self.home, self.home.guards
+        if guards[-1:] == [self] or self not in guards or not home.is_here():
+            return
+        # One of the same coroutine is in order: a from_callback inside of our callback.
+        later = [g for g in guards[guards.index(self) :] if g.coroutine is not self.coroutine]
+        if later:
+            for guard in reversed(later):
+                pull: Any = guard.coroutine and coro_of(guard.coroutine)
                 if pull is None or pull is coro_of(getcurrent()):
                     break  # pragma: no cover  nothing that we could stop
-                pull.stop()
-            raise not_newest("pullit.from_callback", self, later)
+                if guard in guards:
+                    pull.stop()
+            raise not_newest("pullit.from_callback", self, later[-1])
 
     def run(self) -> object:
         """Run the API; that it was stopped is no error."""
@@ -159,20 +194,44 @@ class Running(Guard):
                 self.stop_later_ones()
 
         try:
+            if self.seq.stop is not None:
+                self.stopper = note_stopper(self.seq.stop)
             result = self.seq.run(callback)
         except BaseException as e:
             if self.errors:
                 chain(e, self.errors.pop())
-            if not self.stopped or not self.reports_stop(e):
-                raise
-            if not self.pulled:
-                return None
-            raise PullExit("pullit.from_callback: the API was stopped") from e
+            rest = self.judge(e)
+            try:
+                if rest is e:
+                    raise
+                if rest is not None or self.pulled:
+                    raise rest or PullExit("pullit.from_callback: the API was stopped") from e
+            finally:
+                del rest  # otherwise this frame and the traceback are a cycle
+            return None
         finally:
             self.ended = True
+            if self.stopper is not None:
+                self.stopper.end()
         if self.errors:
             raise self.errors.pop()  # kept in no frame of its traceback
         return result
+
+    def judge(self, error: BaseException) -> BaseException | None:
+        """Return *error*, which the API has raised; None if it comes of our stopping it."""
+        if self.stopper is not None and self.stopper.is_told():
+            self.stopped = self.pulled = True
+        if not self.stopped:
+            return error
+        rest: BaseException | None = without(error, self.reports_stop)
+        if rest is not None:
+            name = type(rest).__name__
+            add_note(
+                rest,
+                f"pullit.from_callback: {seq_name(self.seq.run)} raised this when pullit"
+                f" stopped it; if that is how it says so, pass stop_errors=({name},)",
+            )
+        return rest
 
     def reports_stop(self, error: BaseException) -> bool:
         """Tell whether *error* comes of our stopping the API."""

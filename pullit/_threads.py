@@ -27,6 +27,10 @@ else:
 
 
 def thread_name(ident: int) -> str:
-    """Name the thread *ident* for a message."""
-    names = [f"thread {t.name!r}" for t in threading.enumerate() if t.ident == ident]
-    return names[0] if names else f"thread {ident}"
+    """Name the thread *ident* for a message; by its number, too, where others have its name."""
+    threads = threading.enumerate()
+    for thread in threads:
+        if thread.ident == ident:
+            same = sum(other.name == thread.name for other in threads)
+            return f"thread {thread.name!r}" + (f" ({ident})" if same > 1 else "")
+    return f"thread {ident}"

@@ -48,3 +48,6 @@ Engine: TypeAlias = Literal["greenlet", "thread"]
 
 # What stands where there is no value, since each value may be one of a user's.
 NOTHING: Any = object()
+
+# What an argument is that was not given, where None may be.
+UNSET: Any = object()

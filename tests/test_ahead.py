@@ -115,10 +115,12 @@ def test_a_negative_number_is_a_value_error(name: str) -> None:
 @pytest.mark.parametrize("name", MAKERS)
 @pytest.mark.parametrize("n", [1.0, "2", None, [3]])
 def test_what_is_no_integer_is_a_type_error(name: str, n: object) -> None:
-    """Such as Python itself gives, where it wants an index."""
+    """It is named, and what it got is shown."""
     with pytest.raises(TypeError) as caught:
         MAKERS[name](read_ahead=n)
-    assert str(caught.value) == (f"'{type(n).__name__}' object cannot be interpreted as an integer")
+    assert str(caught.value) == (
+        f"pullit.{name}: read_ahead must be an int, not {type(n).__name__} {n!r}"
+    )
 
 
 def test_the_options_of_an_iterable_are_checked_too() -> None:
@@ -126,7 +128,7 @@ def test_the_options_of_an_iterable_are_checked_too() -> None:
     seq = from_iterable([1])
     with pytest.raises(ValueError, match=r"^pullit\.iterate: read_ahead must be 0 or more"):
         iterate(seq, read_ahead=-2)
-    with pytest.raises(TypeError, match="cannot be interpreted as an integer"):
+    with pytest.raises(TypeError, match="read_ahead must be an int, not str"):
         iterate(seq, read_ahead="2")  # type: ignore[arg-type]
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 import pickle
+import sys
 import traceback
+import weakref
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from functools import partial
 from typing import Any, get_type_hints
@@ -288,16 +290,92 @@ def test_a_generator_may_be_made_of_what_is_no_plain_function() -> None:
 
 
 @pytest.mark.parametrize("first", ["self", "cls"])
-def test_a_generator_is_not_made_of_a_method(first: str) -> None:
-    """Its first parameter would not be yield_; the message says what to do."""
-    namespace: dict[str, Any] = {}
-    exec(f"def walk({first}, yield_): pass", namespace)
-    with pytest.raises(TypeError) as caught:
-        pullit.generator(namespace["walk"])
-    assert str(caught.value) == (
-        f"pullit.generator: the first parameter of walk is {first}; it must be yield_:"
-        " decorate a function inside the method, and return its call"
-    )
+def test_a_method_whose_second_parameter_is_another_is_refused(first: str) -> None:
+    """Where it is an instance's or a class's, yield_ comes behind that."""
+    for rest, named in ((", tree", "tree"), ("", "missing")):
+        namespace: dict[str, Any] = {}
+        exec(f"def walk({first}{rest}): pass", namespace)
+        with pytest.raises(TypeError) as caught:
+            pullit.generator(namespace["walk"])
+        assert str(caught.value) == (
+            f"pullit.generator: the first parameter of walk is {first}; the second must be"
+            f" yield_, not {named}"
+        )
+
+
+class Tree:
+    """With methods that are generators from any depth."""
+
+    kinds = ("oak", "elm")
+
+    def __init__(self, *nodes: object) -> None:
+        self.nodes = nodes
+
+    @pullit.generator
+    def leaves(self, yield_: Callable[[object], Any], depth: int = 0) -> None:
+        """Yield all leaves."""
+        for node in self.nodes:
+            if isinstance(node, Tree):
+                for leaf in node.leaves(depth=depth + 1):
+                    yield_(leaf)
+            else:
+                yield_((depth, node))
+
+    @classmethod
+    @pullit.generator
+    def all_kinds(cls, yield_: Callable[[str], Any]) -> None:
+        for kind in cls.kinds:
+            yield_(kind)
+
+    @staticmethod
+    @pullit.generator(read_ahead=2)
+    def roots(yield_: Callable[[int], Any], count: int) -> None:
+        for n in range(count):
+            yield_(n)
+
+
+def test_a_method_may_be_a_generator(engine: Engine) -> None:
+    """An instance's, a class's, or a static one."""
+    tree = Tree(1, Tree(2, Tree(3)), 4)
+    assert list(tree.leaves()) == [(0, 1), (1, 2), (2, 3), (0, 4)]
+    assert next(Tree.leaves(tree, 5)) == (5, 1)
+    assert list(Tree.all_kinds()) == list(tree.all_kinds()) == ["oak", "elm"]
+    assert list(Tree.roots(3)) == [0, 1, 2]
+
+
+def test_wrapped_is_the_function_and_the_signature_has_no_yield() -> None:
+    """Nor self, where it is bound."""
+
+    def walk(yield_: Callable[[int], Any], tree: list[int], *, deep: bool = True) -> str:
+        return ""
+
+    made = pullit.generator(walk)
+    assert made.__wrapped__ is walk  # type: ignore[attr-defined]
+    assert list(inspect.signature(made).parameters) == ["tree", "deep"]
+    assert list(inspect.signature(Tree().leaves).parameters) == ["depth"]
+    assert list(inspect.signature(Tree.leaves).parameters) == ["self", "depth"]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="3.11 keeps them in the calling frame")
+def test_arguments_are_let_go_when_the_body_lets_go_of_them(engine: Engine) -> None:
+    """As those of a generator function are."""
+
+    class Thing:
+        pass
+
+    @pullit.generator(engine=engine)
+    def walk(yield_: Callable[[int], Any], thing: Thing | None) -> None:
+        del thing
+        yield_(1)
+
+    thing = Thing()
+    watch = weakref.ref(thing)
+    it = walk(thing)
+    del thing
+    assert watch() is not None
+    next(it)
+    assert watch() is None
+    it.close()
 
 
 # Imports
@@ -320,7 +398,7 @@ def test_public_names_show_themselves_as_pullits() -> None:
     """In tracebacks, reprs and docs."""
     for name in pullit.__all__:
         value = getattr(pullit, name)
-        if hasattr(value, "__qualname__") and name not in ("Seq", "Seq2"):
+        if hasattr(value, "__qualname__") and name not in ("Seq", "Seq2", "Yield", "Yield2"):
             assert value.__module__ == "pullit"
             assert value.__qualname__ == name
 
