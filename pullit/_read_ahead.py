@@ -10,6 +10,7 @@ from weakref import ref
 
 from pullit._iterator import PullIterator, show_as_pull_iterator
 from pullit._on_greenlet import GreenletPull
+from pullit._per_thread import PerThread
 from pullit._pull import RUNNING, SUSPENDED
 from pullit._threads import RLock, get_ident
 from pullit._types import T_co
@@ -144,13 +145,12 @@ class Supply:
         self.parts: list[Any] = [self.refilling]
         self.source: Any = iter(self.parts)
 
-    def guarded(self) -> Any:
+    def guarded(self, home: PerThread) -> Any:
         """Return an iterator over the values that ends, in C, when a wrong thread asks.
 
         A lock that the owner holds forever tells; ``{}.get(True, value)`` is value.
         """
-        assert self.pull.home
-        return map({}.get, iter(self.pull.home.lock._is_owned, False), self.values)
+        return map({}.get, iter(home.lock._is_owned, False), self.values)
 
 
 def refill(supply: ref[Supply]) -> NoReturn:
@@ -172,7 +172,9 @@ def refill(supply: ref[Supply]) -> NoReturn:
             assert batches
             batches.values, self.values = [], values
             batches.batch = batch  # the last: to free the old one may run anything
-    parts = parts or (self.guarded(), self.refilling)
+    home = pull.home
+    if parts is None:  # what was freed above may have closed it
+        parts = (End(None),) if home is None else (self.guarded(home), self.refilling)
     self.source.__setstate__(0)
     self.parts[:] = parts
     raise StopIteration

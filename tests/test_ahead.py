@@ -2065,3 +2065,26 @@ def test_14_what_a_finished_iterator_keeps_is_its_result(engine: Engine) -> None
         assert watches[5]() is None
     finally:
         gc.enable()
+
+
+def test_14_a_value_whose_finalizer_closes_the_iterator_ends_it() -> None:
+    """It is freed when the next batch takes its place, amid a next: that is the end then."""
+    holder: list[Any] = []
+
+    class Closing:
+        def __del__(self) -> None:
+            if holder:
+                holder[0].close()
+
+    def seq(yield_: Callable[[object], Any]) -> None:
+        for n in range(9):
+            if not yield_(Closing() if n < 3 else n):
+                return
+
+    it = pullit.iterate(seq, read_ahead=3)
+    got = [type(next(it)).__name__ for _ in range(3)]
+    holder.append(it)
+    assert got == ["Closing"] * 3
+    assert list(it) == []
+    assert it.done
+    holder.clear()
