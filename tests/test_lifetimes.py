@@ -1015,3 +1015,79 @@ def test_20_a_thread_that_ends_amid_a_collection_crashes_nothing() -> None:
         print("survived")
         """
     assert run_script(script) == "survived\n"
+
+
+def test_14_a_parked_coroutine_does_not_keep_what_its_first_seq_returned() -> None:
+    """greenlet keeps the arguments of a first switch; there are none."""
+    watches: list[weakref.ref[Any]] = []
+
+    class Big:
+        pass
+
+    def seq(yield_: Callable[[int], Any]) -> Big:
+        big = Big()
+        watches.append(weakref.ref(big))
+        yield_(1)
+        return big
+
+    its = [pullit.iterate(seq) for _ in range(5)]
+    for it in its:
+        next(it)
+    for it in its:
+        assert list(it) == []
+    del it, its
+    gc.collect()
+    assert [watch() for watch in watches] == [None] * 5
+
+
+def test_14_at_exit_the_workers_of_a_pool_are_let_go_on() -> None:
+    """threading waits for them before atexit's functions run."""
+    script = """
+        from concurrent.futures import ThreadPoolExecutor
+        import pullit
+
+        def seq(yield_):
+            with ThreadPoolExecutor(3) as pool:
+                list(pool.map(yield_, range(10)))
+
+        it = pullit.iterate(seq, engine="thread")
+        print(next(it) in range(10))
+        """
+    assert run_script(script, quiet=False) == "True\n"
+
+
+def test_14_a_collection_in_a_thread_that_seq_waits_for_hangs_nothing() -> None:
+    """The pull that it drops is told to stop, and not waited for."""
+    script = """
+        import gc, threading
+        import pullit
+
+        gc.disable()
+        taken, collected = threading.Event(), threading.Event()
+
+        def seq(yield_):
+            def yields():
+                print(yield_(1))
+
+            def collects():
+                taken.wait()
+                gc.collect()
+                collected.set()
+
+            threads = [threading.Thread(target=t) for t in (yields, collects)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+
+        class Cycle:
+            pass
+
+        c = Cycle()
+        c.it, c.me = pullit.iterate(seq, engine="thread"), c
+        next(c.it)
+        del c
+        taken.set()
+        print(collected.wait(30))
+        """
+    assert "True" in run_script(script)
