@@ -22,7 +22,7 @@ from typing import Any
 
 from greenlet import GreenletExit
 
-from pullit._errors import is_a, is_ours
+from pullit._errors import is_a, is_ours, traceback_of
 from pullit._guard import note_order
 from pullit._lifetimes import live
 from pullit._per_thread import known_thread
@@ -211,7 +211,7 @@ class Channel(EnginePull):
         self.let_go()
         if not is_a(error, StopIteration):
             thread = threading.current_thread()
-            args = type(error), error, error.__traceback__, thread
+            args = type(error), error, traceback_of(error), thread
             threading.excepthook(threading.ExceptHookArgs(args))
 
     def take_error(self) -> BaseException | None:

@@ -85,7 +85,7 @@ class Running(Guard):
     def answer(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Yield the value of a call; return what the API gets."""
         seq, stopper = self.seq, self.stopper
-        if stopper is not None and stopper.is_told():
+        if stopper is not None and stopper.told:
             self.stopped = self.pulled = True
             return self.stop(None)
         value = self.make(seq.pack or seq.value, args, kwargs)
@@ -97,7 +97,7 @@ class Running(Guard):
             if stopper is None and seq.stop_reply is UNSET:
                 raise
             return self.stop(None)
-        if stopper is not None and stopper.is_told():
+        if stopper is not None and stopper.told:
             self.stopped = self.pulled = True
             return self.stop(None)
         sent = waiting.order is not None and waiting.order.kind == "send"
@@ -219,7 +219,7 @@ class Running(Guard):
 
     def judge(self, error: BaseException) -> BaseException | None:
         """Return *error*, which the API has raised; None if it comes of our stopping it."""
-        if self.stopper is not None and self.stopper.is_told():
+        if self.stopper is not None and self.stopper.told:
             self.stopped = self.pulled = True
         if not self.stopped:
             return error

@@ -39,9 +39,6 @@ class Stopper:
         if not self.waiting:
             self()
 
-    def is_told(self) -> bool:
-        return self.told
-
     def __enter__(self) -> None:
         self.waiting.append(1)
 
