@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pullit._errors import PullError, PullExit, WrongThreadError
 
 if TYPE_CHECKING:
+    from pullit._async import AsyncPullIterator, aiterate, aiterate2
     from pullit._callback import from_callback
     from pullit._combine import equal, merge, zip, zip_longest
     from pullit._functions import Pull, Pull2, pull, pull2
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __version__ = "0.2.0"
 
 __all__ = [
+    "AsyncPullIterator",
     "Pull",
     "Pull2",
     "PullError",
@@ -32,6 +34,8 @@ __all__ = [
     "WrongThreadError",
     "Yield",
     "Yield2",
+    "aiterate",
+    "aiterate2",
     "equal",
     "from_callback",
     "from_iterable",
@@ -50,6 +54,7 @@ _later = {
     "from_callback": "_callback",
     "from_iterable": "_iterable",
     "generator": "_generator",
+    **dict.fromkeys(("AsyncPullIterator", "aiterate", "aiterate2"), "_async"),
     **dict.fromkeys(("PullIterator", "iterate", "iterate2"), "_iterator"),
     **dict.fromkeys(("Seq", "Seq2", "Yield", "Yield2"), "_types"),
     **dict.fromkeys(("equal", "merge", "zip", "zip_longest"), "_combine"),

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from pullit._channel import TURN, this_thread
+from pullit._consumer import ConsumerSide
 from pullit._on_thread import ThreadPull
 from pullit._pull import STOP, Order
 from pullit._types import NOTHING
 from pullit._waiting import Quick, WaitingYield, snapshot
 
 
-class AheadThreadPull(ThreadPull):
-    """One pull of *seq* that works at the same time, while fewer than *most* values wait."""
+class Ahead(ConsumerSide):
+    """A channel whose *seq* works at the same time, while fewer than *most* values wait."""
 
     __slots__ = ()
 
@@ -55,13 +56,21 @@ class AheadThreadPull(ThreadPull):
     def take(self) -> Any:
         if self.waiting and len(self.values) <= self.most:
             self.make_room()  # first: there may be no room for this call
-        return self.values.popleft()
+        value = self.values.popleft()
+        self.taken = False  # no longer None
+        return value
 
     def make_room(self) -> None:
         """Resume who waits for room."""
         for call in snapshot(self.waiting):
             if call.gate.locked():
                 call.open(None)
+
+
+class AheadThreadPull(Ahead, ThreadPull):
+    """One pull of *seq*, whose consumer waits in a thread."""
+
+    __slots__ = ()
 
     def take_quickly(self) -> Any:
         turn = Quick()

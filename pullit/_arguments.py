@@ -37,6 +37,8 @@ def check_seq(
             advice = "pass a function that calls the API with the callback that it is given"
         elif hasattr(type(seq), "__iter__"):
             advice = "for an iterable, pass pullit.from_iterable(it)"
+        elif hasattr(type(seq), "__aiter__"):
+            advice = "go through an asynchronous iterator with async for"
     elif (flags := code_flags(seq)) & GENERATOR:
         got = f"generator function {seq_name(seq)}"
         advice = "call yield_ in it, not yield"
@@ -45,6 +47,11 @@ def check_seq(
     elif flags & ASYNC:
         got = f"async function {seq_name(seq)}"
         advice = "pass a plain function"
+        if name.startswith("pullit.aiterate"):
+            advice += (
+                "; what is asynchronous needs no pullit: write an async generator, or have"
+                " async callbacks send to an anyio.create_memory_object_stream"
+            )
     elif what == "seq" and getattr(seq, "__code__", None) in made_by_generator:
         got = f"{seq_name(seq)}, made by pullit.generator"
         advice = f"call it, and use the iterator that it returns: {seq_name(seq)}(...)"

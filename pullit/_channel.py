@@ -22,7 +22,7 @@ from typing import Any
 
 from greenlet import GreenletExit
 
-from pullit._errors import is_a, is_ours, traceback_of
+from pullit._errors import is_ours, traceback_of
 from pullit._guard import note_order
 from pullit._lifetimes import live
 from pullit._per_thread import known_thread
@@ -81,7 +81,8 @@ class Channel(EnginePull):
         self.caller: dict[str, Any] = {}  # see TURN and START
         self.consumer: Any = NOTHING  # the token of the latest next's thread
         self.waiting: deque[WaitingYield] = deque()
-        self.taken = False  # whether the consumer has the value of the first of them
+        # Whether the consumer has the value of the first of them; None before its first.
+        self.taken: bool | None = None
         self.values: deque[Any] = deque()  # what ran ahead
         self.told: dict[object, int] = {}  # by thread: how many PullExits it got after False
         self.stoppers: list[Stopper] = []  # of the APIs that seq runs: from_callback's stop
@@ -200,6 +201,10 @@ class Channel(EnginePull):
         except BaseException as e:
             self.errors.append(e)
         self.ended = True
+        self.tell_end()
+
+    def tell_end(self) -> None:
+        """Have the consumer look at seq's end."""
         if TURN in self.caller:
             self.wake_caller()
         elif self.told_to_stop:  # nobody waits, nor asks again
@@ -209,7 +214,7 @@ class Channel(EnginePull):
         """Say what seq raised, when nobody waits for its end."""
         error = self.outcome(self.take_error(), told=True)
         self.let_go()
-        if not is_a(error, StopIteration):
+        if not issubclass(type(error), self.signals_end):
             thread = threading.current_thread()
             args = type(error), error, traceback_of(error), thread
             threading.excepthook(threading.ExceptHookArgs(args))

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, NoReturn, T
 
 from greenlet import getcurrent
 
+from pullit._handles import ClosedByWith, StopsWhenDropped
 from pullit._making import make_pull
 from pullit._on_greenlet import GreenletPull
-from pullit._pull import RUNNING, SUSPENDED, Handle, StopsWhenDropped
+from pullit._pull import RUNNING, SUSPENDED
 from pullit._types import Engine, K, K_co, Seq, Seq2, T, T_co, V, V_co
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ class NextAndStopOnGreenlet(NextAndStop):
         return value, True
 
 
-class Pull(Handle, NextStop[T_co]):
+class Pull(ClosedByWith, NextStop[T_co]):
     """What `pull` returns; as a context manager, it calls `stop` at the end."""
 
     __slots__ = ()
@@ -98,7 +99,7 @@ class Pull(Handle, NextStop[T_co]):
         return cast(Any, self).stop.__self__._pull
 
 
-class Pull2(Handle, NextStop2[K_co, V_co]):
+class Pull2(ClosedByWith, NextStop2[K_co, V_co]):
     """What `pull2` returns; as a context manager, it calls `stop` at the end."""
 
     __slots__ = ()

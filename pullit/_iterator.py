@@ -10,9 +10,10 @@ from greenlet import getcurrent
 
 from pullit._arguments import check_read_ahead
 from pullit._errors import PullError, instance_of
+from pullit._handles import ClosedByWith, StopsWhenDropped
 from pullit._making import make_pull
 from pullit._on_greenlet import GreenletPull
-from pullit._pull import RUNNING, SUSPENDED, UNSTARTED, Handle, Order, StopsWhenDropped
+from pullit._pull import RUNNING, SUSPENDED, UNSTARTED, Order
 from pullit._types import Engine, K, Seq, Seq2, T, T_co, V
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ else:
         __class_getitem__ = classmethod(GenericAlias)
 
 
-class PullIterator(StopsWhenDropped, Handle, Base[T_co]):
+class PullIterator(StopsWhenDropped, ClosedByWith, Base[T_co]):
     """An iterator over what a push iterator yields, with a generator's methods.
 
     `iterate`, which says what it does, `iterate2` and `generator` make it.
@@ -97,14 +98,7 @@ class PullIterator(StopsWhenDropped, Handle, Base[T_co]):
     @property
     def result(self) -> Any:
         """What seq returned. PullError if it has not, or did not."""
-        pull = self._pull
-        if pull.over() and pull.returned():
-            return pull.result
-        why = "did not return" if pull.over() else "has not returned yet"
-        raise PullError(
-            f"{pull.name}: no result: {pull.label} {why};"
-            " look at .result when the iterator has ended by itself"
-        )
+        return self._pull.final_result()
 
     @property
     def done(self) -> bool:

@@ -6,8 +6,9 @@ import atexit
 import os
 from typing import Any
 
+from pullit._handles import StopsWhenDropped
 from pullit._per_thread import PerThread, at_thread_end, per_thread
-from pullit._pull import EnginePull, StopsWhenDropped
+from pullit._pull import EnginePull
 
 # The pulls under way, oldest first, each with its thread; None on the thread engine. An
 # entry claims the pull for its thread. Only pulls are here, not handles, so that a handle

@@ -1,25 +1,22 @@
-"""A pull on a thread of its own, as its consumer sees it: what `_channel` is to it.
-
-The consumer waits in a thread. A Waiter is all in the channel that knows so.
-"""
+"""A pull on a thread of its own, whose consumer waits in a thread, too."""
 
 from __future__ import annotations
 
 import threading
-from contextvars import copy_context
 from typing import Any
 
-from pullit._channel import CALLED_OFF, START, TURN, Channel, this_thread
-from pullit._errors import PullError, WrongThreadError, is_a, raise_as_left, trim
-from pullit._lifetimes import left, live, stop_all, sweep
+from pullit._channel import TURN, this_thread
+from pullit._consumer import END, ConsumerSide
+from pullit._errors import PullError, WrongThreadError, is_a, raise_as_left
+from pullit._lifetimes import left, stop_all, sweep
 from pullit._per_thread import known_thread
 from pullit._pull import Order
 from pullit._types import NOTHING
 from pullit._waiting import Waiter
 
 
-class ThreadPull(Channel):
-    """The same, with next and stop."""
+class ThreadPull(ConsumerSide):
+    """One pull of *seq* in lockstep, whose consumer waits in a thread."""
 
     __slots__ = ()
 
@@ -36,7 +33,7 @@ class ThreadPull(Channel):
             try:
                 self.claim(waiter, call)
                 value = self.ask(waiter, order)
-                if value is NOTHING:
+                if value is END:
                     errors.append(self.finish(told=False))
             except (PullError, RecursionError, MemoryError):
                 raise  # as it was
@@ -49,84 +46,21 @@ class ThreadPull(Channel):
                     del self.caller[TURN]
         elif self.orphan_text:
             errors.append(WrongThreadError(self.orphan_text))
-        if value is not NOTHING:
+        if value is not NOTHING and value is not END:
             return value
         raise_as_left(errors or [StopIteration()])
 
-    def claim(self, waiter: Any, call: str) -> None:
-        """Make *waiter* the call that is under way, or refuse it."""
-        thread = None if self.ended else self.thread
-        own = thread is not None and thread.ident == threading.get_ident()
-        if own or self.caller.setdefault(TURN, waiter) is not waiter:
-            raise self.refusal(call)
-
-    def ask(self, waiter: Any, order: Order | None) -> Any:
-        """Let seq go on, with *order*, and return a value; NOTHING at the end."""
+    def ask(self, waiter: Waiter, order: Order | None) -> Any:
+        """Let seq go on, with *order*, and return a value; END if there is none."""
         self.consumer = this_thread()
-        is_first = self.thread is None
-        if not is_first:
-            self.let_go_on(order)
-        elif not self.ended:
-            self.start()
-        while True:
-            ended = self.ended  # look first: what came before the end is there then
-            try:
-                return self.take()
-            except IndexError:
-                if ended:
-                    error = self.silent_nothing() if is_first and not self.errors else None
-                    if error is not None:
-                        self.errors.append(error)
-                    return NOTHING
+        self.set_off(order)
+        while (value := self.look()) is NOTHING:
             waiter.wait()
-
-    def start(self) -> None:
-        """Start the thread; seq runs in a copy of the caller's context."""
-        run = copy_context().run
-        thread = threading.Thread(None, run, f"pullit {self.label}", (self.run,), daemon=True)
-        self.thread = thread
-        live[self] = None
-        try:
-            thread.start()
-        except BaseException:  # "can't start new thread", or a handler's
-            if self.caller.setdefault(START, CALLED_OFF) is CALLED_OFF:
-                self.ended = True
-                self.let_go()
-            raise
-
-    def let_go_on(self, order: Order | None) -> None:
-        """Resume the ``yield_`` whose value was taken last."""
-        if self.taken:
-            # No call of ours, for which there might be no room: it would wait forever.
-            call = self.waiting[0]
-            call.order = order
-            call.gate.release()
-            self.taken = False
-            self.waiting.popleft()
-        elif order is not None:
-            raise PullError(
-                f"{self.name}: {order.kind} before the value that the last call has"
-                " asked for; call next first"
-            )
-
-    def take(self) -> Any:
-        """Return a value; IndexError if there is none."""
-        value = self.waiting[0].value
-        self.taken = True
         return value
 
     def take_quickly(self) -> Any:
         """Return a value that has run ahead, if that needs no waiting, or NOTHING."""
         return NOTHING  # pragma: no cover  none has here
-
-    def abandon(self, waiter: Any) -> None:
-        """Tell seq to stop, without waiting; nothing if another call has *waiter*'s turn."""
-        if TURN not in self.caller or self.caller[TURN] is waiter:
-            self.told_to_stop = True
-            self.caller.pop(TURN, None)
-            self.order_stop()
-            if self.ended and self.thread is not None:
-                self.report()
 
     def stop(self, call: str = "stop", join: bool = True) -> Any:
         """Make seq return, and return what it did; None if it had ended before."""
@@ -156,32 +90,6 @@ class ThreadPull(Channel):
             raise_as_left(errors)
         return self.result if self.returned() else None
 
-    def finish(self, told: bool, join: bool = True) -> BaseException:
-        """Let go of seq, which has ended; return what tells the consumer, once."""
-        if self.over():
-            return StopIteration()
-        self.told_to_stop = True
-        self.open_gates()  # of calls that come after the end
-        thread = self.thread
-        if thread is not None and join:
-            thread.join()  # it has nothing left to do: no thread outlives its pull
-        error = trim(self.outcome(self.take_error(), told))
-        self.let_go()
-        return error
-
-    def over(self) -> bool:
-        return self.ended and self.thread is None
-
-    def done(self) -> bool:
-        return self.told_to_stop or self.over()
-
-    def shown_state(self) -> str:
-        if self.over():
-            return "finished"
-        if self.told_to_stop or TURN in self.caller:
-            return "running"
-        return "unstarted" if self.thread is None else "suspended"
-
     def drop(self) -> None:
         """Stop, because nobody holds what would ask for more.
 
@@ -202,13 +110,6 @@ class ThreadPull(Channel):
             self.stop("close")
         else:
             self.abandon(None)
-
-    def orphan(self, why: str) -> None:
-        """Refuse forever: seq's thread is no more."""
-        if not self.over():
-            self.told_to_stop = self.ended = True
-            self.let_go()
-            self.orphan_text = self.orphaned(why)
 
 
 # The functions of atexit run when the threads of pools have been waited for, which may wait

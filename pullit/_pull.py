@@ -1,4 +1,4 @@
-"""What every pull has: a state, orders for its producer, refusals, and what users hold.
+"""What every pull has: a state, orders for its producer, and refusals.
 
 A pull is in one of five states, and one attribute says in which. Each call does what
 stands in its column. The numbers of contracts, in comments and docstrings, are those of
@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import sys
 from types import CoroutineType, GeneratorType
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias, cast
+from typing import Any, Literal, TypeAlias, cast
 
 from pullit._errors import (
     PullError,
@@ -35,16 +35,13 @@ from pullit._errors import (
     WrongThreadError,
     add_note,
     cause_of,
-    chain,
     follow,
     is_a,
     without,
 )
+from pullit._handles import Handle
 from pullit._threads import get_ident, thread_name
 from pullit._types import NOTHING
-
-if TYPE_CHECKING:
-    from typing import Self
 
 # Of a pull. Compared by `is`: each is used by these names alone.
 State: TypeAlias = Literal["unstarted", "suspended", "running", "open", "stopping", "ended"]
@@ -65,7 +62,14 @@ EXITS = 5
 MADE = {GeneratorType: ("a generator", "gi"), CoroutineType: ("a coroutine", "cr")}
 
 # Where yield_ is called with the wrong number of values.
-TAKES_ONE = "ProducerSide.yield_", "Channel.yield_", "AheadThreadPull.yield_", "Batches.add"
+TAKES_ONE = (
+    "ProducerSide.yield_",
+    "Channel.yield_",
+    "Ahead.yield_",
+    "Batches.add",
+    "AsyncPull.yield_",
+    "AheadAsyncPull.yield_",
+)
 TAKES_TWO = "ProducerSide.yield_pair", "Channel.yield_pair", "Batches.add_pair"
 ONE_VALUE = "call yield_((k, v)), or use pullit.iterate2, or pull2, where it takes two"
 TWO_VALUES = "use pullit.iterate, or pull, where it takes one"
@@ -99,6 +103,8 @@ class EnginePull:
     # Here, because the names of modules are gone at the interpreter's end.
     is_finalizing = staticmethod(sys.is_finalizing)
     depth = "; raise sys.setrecursionlimit"  # a note on a RecursionError of seq
+    # What says to the consumer that there is no more, and so cannot be an error of seq.
+    signals_end: tuple[type[BaseException], ...] = (StopIteration,)
     reads_ahead = False  # so that send and throw would come too late
 
     def shown_state(self) -> str:
@@ -154,8 +160,8 @@ class EnginePull:
         if error is None:
             result = self.result
             return StopIteration() if result is None or result is NOTHING else StopIteration(result)
-        if is_a(error, StopIteration):
-            wrapped = RuntimeError(f"{self.name}: {self.label} raised StopIteration")
+        if issubclass(type(error), self.signals_end):
+            wrapped = RuntimeError(f"{self.name}: {self.label} raised {type(error).__name__}")
             wrapped.__cause__ = wrapped.__context__ = error
             return wrapped
         if is_a(error, TypeError):
@@ -180,8 +186,10 @@ class EnginePull:
         ours, would be empty in silence otherwise (contract 22).
         """
         result = self.result
+        close = None
         if isinstance(result, Handle):
             what = "an iterator of pullit's" if result._pull.state is UNSTARTED else ""
+            close = result._pull.drop
         else:
             what, prefix = MADE.get(type(result), ("", ""))
             if what:
@@ -190,60 +198,27 @@ class EnginePull:
                     what = ""  # somebody has started it
         if not what:
             return None
-        result.close()
+        (close or result.close)()
         return TypeError(
             f"{self.name}: {self.label} has yielded nothing, and returned {what} that nobody"
             " has started; pass what yields the values, for example"
             f" pullit.from_iterable({self.label}(...))"
         )
 
+    def final_result(self) -> Any:
+        """Return what seq returned; PullError if it has not, or did not."""
+        if self.over() and self.returned():
+            return self.result
+        why = "did not return" if self.over() else "has not returned yet"
+        raise PullError(
+            f"{self.name}: no result: {self.label} {why};"
+            " look at .result when the iterator has ended by itself"
+        )
+
+    def over(self) -> bool:
+        """Tell whether all has been delivered."""
+        raise NotImplementedError  # pragma: no cover  each engine has its own
+
     def returned(self) -> bool:
         """Tell whether seq has returned, and not by raising something."""
         return self.result is not NOTHING
-
-
-class Handle:
-    """What users hold: Pull, Pull2, or a PullIterator.
-
-    Nothing on the producer's side refers to it, so that dropping it stops the producer.
-    """
-
-    __slots__ = ()
-
-    _pull: Any
-    _closes = "stop"  # what users call it
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        try:
-            self._pull.stop(self._closes)
-        except BaseException as e:
-            chain(e, error)
-            raise
-
-    def __repr__(self) -> str:
-        pull = self._pull
-        return f"<pullit.{type(self).__name__} of {pull.label}, {pull.shown_state()}>"
-
-    def __reduce_ex__(self, protocol: object) -> NoReturn:
-        raise TypeError(
-            f"cannot copy or pickle {self!r}: a suspended call has only one future;"
-            " start another iterator over the same seq"
-        )
-
-
-class StopsWhenDropped:
-    """What stops its `_pull` when dropped. A half-built one has none."""
-
-    __slots__ = ()
-
-    _pull: Any
-
-    def __del__(self) -> None:
-        try:
-            pull = self._pull
-        except AttributeError:
-            return
-        pull.drop()

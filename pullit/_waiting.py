@@ -32,6 +32,22 @@ class Quick:
     waits: Callable[[], bool] = bool  # which is false
 
 
+class Unwaited(threading.Event):
+    """What a thread sets when it has started: nobody waits for it.
+
+    ``Thread.start`` would, for milliseconds where other threads want to run: too long for
+    an event loop, and a handler that raises meanwhile would leave the thread half known.
+    """
+
+    def wait(self, timeout: float | None = None) -> bool:
+        return True
+
+
+def start_unwaited(thread: threading.Thread) -> None:
+    thread._started = Unwaited()  # type: ignore[attr-defined]
+    thread.start()
+
+
 class WaitingYield:
     """A call of ``yield_`` that waits for its turn, or for room."""
 

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from pullit._consumer import ConsumerSide
 from pullit._coro import Coro
 from pullit._lifetimes import live
-from pullit._on_thread import ThreadPull
 from pullit._types import Engine
 
 ENGINES: list[Engine] = ["greenlet", "thread"]
@@ -30,7 +30,7 @@ def count_coroutines() -> int:
     thread engine a producer's thread is what a coroutine is on the other.
     """
     coros = sum(1 for o in gc.get_objects() if isinstance(o, Coro) and o.blocked is not None)
-    return coros + sum(1 for pull in list(live) if isinstance(pull, ThreadPull))
+    return coros + sum(1 for pull in list(live) if isinstance(pull, ConsumerSide))
 
 
 @pytest.fixture(params=ENGINES)

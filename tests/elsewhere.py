@@ -55,7 +55,7 @@ def wait_until(condition: Callable[[], object]) -> None:
 def has_yielded(it: Any) -> bool:
     """Tell whether a ``yield_`` of *it*, in lockstep on threads, has a value not yet taken."""
     pull: ThreadPull = it._pull
-    return len(pull.waiting) > pull.taken
+    return len(pull.waiting) > bool(pull.taken)
 
 
 def come_to_rest(it: Any) -> None:

@@ -1,0 +1,64 @@
+"""What users hold, and what is done when they let go of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from pullit._errors import chain
+
+if TYPE_CHECKING:
+    from typing import Self
+
+
+class Handle:
+    """What users hold: Pull, Pull2, a PullIterator or an AsyncPullIterator.
+
+    Nothing on the producer's side refers to it, so that dropping it stops the producer.
+    """
+
+    __slots__ = ()
+
+    _pull: Any
+
+    def __repr__(self) -> str:
+        pull = self._pull
+        return f"<pullit.{type(self).__name__} of {pull.label}, {pull.shown_state()}>"
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError(
+            f"cannot copy or pickle {self!r}: a suspended call has only one future;"
+            " start another iterator over the same seq"
+        )
+
+
+class ClosedByWith(Handle):
+    """What a ``with`` block closes at its end."""
+
+    __slots__ = ()
+
+    _closes = "stop"  # what users call it
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        try:
+            self._pull.stop(self._closes)
+        except BaseException as e:
+            chain(e, error)
+            raise
+
+
+class StopsWhenDropped:
+    """What stops its `_pull` when dropped. A half-built one has none."""
+
+    __slots__ = ()
+
+    _pull: Any
+
+    def __del__(self) -> None:
+        try:
+            pull = self._pull
+        except AttributeError:
+            return
+        pull.drop()

@@ -1,0 +1,319 @@
+"""A pull on a thread of its own, whose consumer waits in a task of asyncio.
+
+Nothing here waits for seq but by ``await``. What comes for a call that was cancelled stays
+in the channel, for the next one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+import time
+from typing import Any
+
+from pullit._ahead_on_thread import Ahead
+from pullit._channel import TURN, Channel, this_thread
+from pullit._consumer import END, ConsumerSide
+from pullit._errors import PullError, WrongThreadError, raise_as_left
+from pullit._lifetimes import DroppedAtExit, left, live, sweep
+from pullit._per_thread import known_thread
+from pullit._pull import Order
+from pullit._types import NOTHING
+
+# What is claimed in `caller` by the first anext: the pull's loop.
+LOOP = "loop"
+
+# How many calls it may take to wake a loop, in debug mode, too.
+WAKING = 30
+
+
+def make_sure_of_room(calls: int = WAKING) -> None:
+    """Raise RecursionError unless so many nested *calls* can be made."""
+    if calls:
+        make_sure_of_room(calls - 1)
+
+
+class TaskWaiter:
+    """A call of anext, which waits in a task."""
+
+    __slots__ = ("future", "loop", "woken")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.future: asyncio.Future[None] | None = None
+        self.woken = False  # what runs ahead wakes it once
+
+    def waits(self) -> bool:
+        return not self.woken
+
+    def wake(self) -> None:
+        """Have it look again. In any thread; RuntimeError if the loop is closed."""
+        self.loop.call_soon_threadsafe(self.resume)
+        self.woken = True
+
+    def resume(self) -> None:
+        """In the loop, so that this cannot come between its look and its wait."""
+        if self.future is not None and not self.future.done():
+            self.future.set_result(None)
+
+    async def wait(self) -> None:
+        self.future = self.loop.create_future()
+        await self.future
+        self.woken = False
+
+
+class Closing:
+    """The turn of aclose, from the order to stop until seq has ended.
+
+    It outlives a call that is cancelled. Any number of calls wait for `ended`.
+    """
+
+    __slots__ = ("ended", "errors", "loop", "pull", "waiting")
+
+    def __init__(self, pull: AsyncPull, loop: asyncio.AbstractEventLoop) -> None:
+        self.pull = pull
+        self.loop = loop
+        self.ended: asyncio.Future[None] = loop.create_future()
+        self.errors: list[BaseException] = []  # what tells the first of them
+        self.waiting = 0
+
+    def waits(self) -> bool:
+        return False  # for no value
+
+    def resume(self) -> None:
+        """In the loop, once seq has ended: let go of it."""
+        if not self.pull.over():
+            self.errors.append(self.pull.finish(told=True))
+            self.pull.caller.pop(TURN, None)
+        if not self.ended.done():
+            self.ended.set_result(None)
+        self.report()
+
+    def report(self) -> None:
+        """Have the loop say what seq raised, if no call is left to raise it."""
+        if self.waiting or not self.errors:
+            return
+        error = self.errors.pop()
+        if not issubclass(type(error), self.pull.signals_end):
+            message = f"{self.pull.name}: {self.pull.label} failed after aclose was cancelled"
+            self.loop.call_exception_handler({"message": message, "exception": error})
+
+    async def wait(self) -> BaseException | None:
+        """Wait for seq's end; return what it has brought, to the first call."""
+        self.waiting += 1
+        try:
+            if self.pull.ended:
+                self.resume()
+            else:
+                await asyncio.wait([self.ended])
+            return self.errors.pop() if self.errors else None
+        finally:
+            self.waiting -= 1
+            self.report()
+
+
+class AsyncPull(ConsumerSide):
+    """One pull of *seq* in lockstep, whose consumer waits in a task."""
+
+    __slots__ = ()
+
+    asks = "anext"
+    signals_end = StopIteration, StopAsyncIteration
+
+    def yield_(self, value: Any, /) -> Any:
+        make_sure_of_room()
+        return Channel.yield_(self, value)
+
+    async def next(self, holder: object, order: Order | None = None, call: str = "anext") -> Any:
+        """Resume seq, with *order*, and wait for a value; StopAsyncIteration at the end.
+
+        To be cancelled while it waits changes nothing: the value is for the next call.
+        *holder* is what users hold, and must not be dropped meanwhile.
+        """
+        if left:
+            sweep(known_thread())
+        value: Any = NOTHING
+        errors: list[BaseException] = []
+        if not self.done():
+            waiter = TaskWaiter(self.check_loop(call))
+            if self.values and (value := self.take_quickly()) is not NOTHING:
+                return value
+            waits = False
+            try:
+                self.claim(waiter, call)
+                self.begin(holder)
+                self.set_off(order)
+                if self.values:
+                    waits = True
+                    await asyncio.sleep(0)  # the loop's turn, which it has not had for long
+                    waits = False
+                while (value := self.look()) is NOTHING:
+                    waits = True
+                    await waiter.wait()
+                    waits = False
+                if value is END:
+                    errors.append(self.finish(told=False))
+            except (PullError, RecursionError, MemoryError):
+                raise  # as it was
+            except BaseException:
+                if not waits:
+                    self.abandon(waiter)
+                raise
+            finally:
+                # No call, in which a handler could raise.
+                if TURN in self.caller and self.caller[TURN] is waiter:
+                    del self.caller[TURN]
+        elif self.orphan_text:
+            errors.append(WrongThreadError(self.orphan_text))
+        if value is not NOTHING and value is not END:
+            return value
+        if not errors or issubclass(type(errors[0]), self.signals_end):
+            raise StopAsyncIteration
+        raise_as_left(errors)
+
+    def check_loop(self, call: str) -> asyncio.AbstractEventLoop:
+        """Return the running loop, if *call* may come from there."""
+        loop = running_loop()
+        if loop is None:
+            raise RuntimeError(
+                f"{self.name}: {call} needs a running event loop of asyncio; elsewhere, under"
+                " trio for example, run a loop over pullit.iterate in a thread"
+            )
+        owner: asyncio.AbstractEventLoop = self.caller.setdefault(LOOP, loop)
+        if owner is not loop:
+            raise self.wrong_loop(call)
+        return owner
+
+    def wrong_loop(self, call: str) -> PullError:
+        return PullError(
+            f"{self.name}: {call} called in another event loop than the first anext, to whose"
+            f" {self.label} belongs; call it there, or start another iterator"
+        )
+
+    def begin(self, holder: object) -> None:
+        """Before the start: have the end of asyncio.run close *holder*."""
+        if self.thread is None:
+            self.consumer = this_thread()
+            hook = sys.get_asyncgen_hooks().firstiter
+            if hook is not None:
+                hook(holder)  # type: ignore[arg-type]
+
+    def take_quickly(self) -> Any:
+        """Return a value that has run ahead, if that needs no waiting, or NOTHING."""
+        return NOTHING  # pragma: no cover  none has here
+
+    async def stop(self) -> Any:
+        """Make seq return, and return what it did; None if it had ended before.
+
+        To be cancelled while it waits takes nothing back.
+        """
+        if self.over():
+            return None
+        if self.thread is None:
+            self.call_off()
+            return None
+        loop = running_loop()
+        if loop is None or loop is not self.caller[LOOP]:
+            if not self.told_to_stop:
+                self.told_to_stop = True
+                self.order_stop()
+            raise self.wrong_loop("aclose")
+        closing = self.caller.setdefault(TURN, Closing(self, loop))
+        if not isinstance(closing, Closing):
+            raise self.refusal("aclose")
+        if not self.told_to_stop:
+            self.told_to_stop = True
+            self.order_stop()
+        error = await closing.wait()
+        if error is None:
+            return None
+        if not issubclass(type(error), self.signals_end):
+            errors = [error]
+            del error
+            raise_as_left(errors)
+        return self.result if self.returned() else None
+
+    def call_off(self) -> None:
+        """End what was not started: seq is never called."""
+        self.told_to_stop = self.ended = True
+        self.let_go()
+
+    def tell_end(self) -> None:
+        waiter = self.caller.get(TURN)
+        if waiter is not None:
+            try:
+                self.caller[LOOP].call_soon_threadsafe(waiter.resume)
+            except RuntimeError:
+                pass  # the loop is closed, and nobody looks
+            else:
+                return
+        if self.told_to_stop:
+            self.report()
+
+    def let_go(self) -> None:
+        super().let_go()
+        self.caller.pop(LOOP, None)
+
+    def drop(self) -> None:
+        """Tell seq to stop, because nobody holds what would ask for more; nobody waits."""
+        if not self.is_finalizing():
+            self.drop_at_exit()
+
+    def drop_at_exit(self) -> None:
+        if self.over():
+            return
+        if self.thread is None:
+            self.call_off()
+        elif not self.told_to_stop:
+            self.caller.pop(TURN, None)  # of a task that is dropped as well
+            self.abandon(None)
+
+
+class AheadAsyncPull(Ahead, AsyncPull):
+    """One pull of *seq* that works at the same time, whose consumer waits in a task."""
+
+    __slots__ = ("turns",)
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.turns = self.most  # values until the loop is to have its turn
+
+    def yield_(self, value: Any, /) -> Any:
+        make_sure_of_room()
+        return Ahead.yield_(self, value)
+
+    def take_quickly(self) -> Any:
+        if TURN in self.caller:
+            return NOTHING
+        if not self.turns:
+            self.turns = self.most
+            return NOTHING
+        self.turns -= 1
+        return self.take()
+
+
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+def tell_all() -> None:
+    """At exit: tell all to stop, and wait for one second together."""
+    pulls = [pull for pull in reversed(list(live)) if isinstance(pull, AsyncPull)]
+    threads = [pull.thread for pull in pulls]
+    for pull in pulls:
+        DroppedAtExit(pull)
+    end = time.monotonic() + 1
+    for thread in threads:
+        if thread is not None:
+            thread.join(max(0, end - time.monotonic()))
+
+
+# Before the pulls of threads are stopped, and pools are waited for: see `_on_thread`.
+try:
+    threading._register_atexit(tell_all)  # type: ignore[attr-defined]
+except (AttributeError, RuntimeError):  # pragma: no cover  there is none, or it is too late
+    pass
