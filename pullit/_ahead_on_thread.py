@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from pullit._channel import TURN, this_thread
+from pullit._channel import TURN
 from pullit._consumer import ConsumerSide
 from pullit._on_thread import ThreadPull
 from pullit._pull import STOP, Order
+from pullit._threads import this_thread
 from pullit._types import NOTHING
 from pullit._waiting import Quick, WaitingYield, snapshot
 

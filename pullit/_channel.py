@@ -25,9 +25,10 @@ from greenlet import GreenletExit
 from pullit._errors import is_ours, traceback_of
 from pullit._guard import note_order
 from pullit._lifetimes import live
-from pullit._per_thread import known_thread
+from pullit._per_thread import end_thread, known_thread
 from pullit._pull import ENDED, EXITS, OPEN, STOP, STOPPING, UNSTARTED, EnginePull, Order, State
 from pullit._stopping import Stopper, of_thread
+from pullit._threads import here, this_thread
 from pullit._types import NOTHING
 from pullit._waiting import WaitingYield, snapshot
 
@@ -200,6 +201,7 @@ class Channel(EnginePull):
             self.result = None
         except BaseException as e:
             self.errors.append(e)
+        end_thread()  # first: a stop of seq's own pulls may take time, and the end is awaited
         self.ended = True
         self.tell_end()
 
@@ -243,13 +245,3 @@ class Channel(EnginePull):
         while frame and (is_ours(frame.f_globals) or frame.f_globals is vars(threading)):
             frame = frame.f_back
         return frame
-
-
-# What tells a thread from all others, past and future; an ident is used again.
-here = threading.local()
-
-
-def this_thread() -> object:
-    """Return the running thread's token."""
-    token = getattr(here, "token", None)
-    return here.__dict__.setdefault("token", object()) if token is None else token

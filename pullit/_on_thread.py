@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from pullit._channel import TURN, this_thread
+from pullit._channel import TURN
 from pullit._consumer import END, ConsumerSide
 from pullit._errors import PullError, WrongThreadError, is_a, raise_as_left
 from pullit._lifetimes import left, stop_all, sweep
 from pullit._per_thread import known_thread
 from pullit._pull import Order
+from pullit._threads import this_thread
 from pullit._types import NOTHING
 from pullit._waiting import Waiter
 

@@ -84,6 +84,11 @@ def per_thread() -> PerThread:
     return end.home
 
 
+def end_thread() -> None:
+    """End what pullit has in the running thread, which is about to end itself."""
+    threads.__dict__.pop("end", None)
+
+
 def known_thread() -> PerThread | None:
     """Return the running thread's, if there is one."""
     end: ThreadEnd | None = getattr(threads, "end", None)

@@ -34,3 +34,14 @@ def thread_name(ident: int) -> str:
             same = sum(other.name == thread.name for other in threads)
             return f"thread {thread.name!r}" + (f" ({ident})" if same > 1 else "")
     return f"thread {ident}"
+
+
+# What tells a thread from all others, past and future; an ident is used again. Where threads
+# are greenlets, it is these that are told apart.
+here = threading.local()
+
+
+def this_thread() -> object:
+    """Return the running thread's token."""
+    token = getattr(here, "token", None)
+    return here.__dict__.setdefault("token", object()) if token is None else token

@@ -33,6 +33,7 @@ ORDER = [
     "_consumer",
     "_on_thread",
     "_ahead_on_thread",
+    "_tasks",
     "_on_loop",
     "_iterable",
     "_making",

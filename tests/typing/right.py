@@ -2,7 +2,15 @@
 
 # mypy: allow-untyped-defs
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Callable,
+    Generator,
+    Iterable,
+    Iterator,
+)
+from contextlib import aclosing
 from enum import Enum
 from functools import partial
 from operator import itemgetter
@@ -10,7 +18,19 @@ from types import FrameType
 from typing import Any, Literal, TypeVar, assert_type
 
 import pullit
-from pullit import Pull, Pull2, PullIterator, Seq, Seq2, generator, iterate, iterate2, pull, pull2
+from pullit import (
+    AsyncPullIterator,
+    Pull,
+    Pull2,
+    PullIterator,
+    Seq,
+    Seq2,
+    generator,
+    iterate,
+    iterate2,
+    pull,
+    pull2,
+)
 
 T = TypeVar("T")
 
@@ -412,3 +432,35 @@ def from_callbacks() -> None:
     assert_type(
         pullit.zip(pullit.from_callback(calls_with_str), squares), PullIterator[tuple[str, int]]
     )
+
+
+# aiterate.
+
+
+async def infers_async_values(tree: Tree, seq: Seq[int], seq2: Seq2[str, int]) -> None:
+    async for v in pullit.aiterate(squares):
+        assert_type(v, int)
+    async for k, n in pullit.aiterate2(items, read_ahead=64):
+        assert_type(k, str)
+        assert_type(n, int)
+    it = pullit.aiterate(tree.leaves)
+    assert_type(it, AsyncPullIterator[int])
+    assert_type(pullit.aiterate(seq, read_ahead=4), AsyncPullIterator[int])
+    assert_type(pullit.aiterate2(seq2), AsyncPullIterator[tuple[str, int]])
+    assert_type(pullit.aiterate(pullit.from_iterable("ab")), AsyncPullIterator[str])
+    assert_type(await anext(it), int)
+    assert_type(await anext(it, None), int | None)
+    assert_type(await it.asend("x"), int)
+    assert_type(await it.athrow(KeyError), int)
+    assert_type(it.done, bool)
+    assert_type(await it.aclose(), Any)
+    assert_type(it.result, Any)
+    assert_type([v async for v in it], list[int])
+    async with it as same:
+        assert_type(same, AsyncPullIterator[int])
+    async with aclosing(it) as same:
+        assert_type(same, AsyncPullIterator[int])
+    gen: AsyncGenerator[int, Any] = it
+    iterator: AsyncIterator[int] = gen
+    async for v in iterator:
+        assert_type(v, int)

@@ -7,7 +7,18 @@ accepted is an error.
 from collections.abc import Callable
 
 import pullit
-from pullit import Pull, PullIterator, Seq, Seq2, generator, iterate, iterate2, pull, pull2
+from pullit import (
+    AsyncPullIterator,
+    Pull,
+    PullIterator,
+    Seq,
+    Seq2,
+    generator,
+    iterate,
+    iterate2,
+    pull,
+    pull2,
+)
 
 
 def squares(yield_: Callable[[int], bool]) -> None: ...
@@ -211,3 +222,20 @@ def callbacks() -> None:
         takes_an_int(name)  # type: ignore[arg-type]
     seq = pullit.from_callback(calls_with_str)
     takes_a_seq2(seq)  # type: ignore[arg-type]
+
+
+async def what_aiterate_does_not_take(it: AsyncPullIterator[str]) -> None:
+    pullit.aiterate(3)  # type: ignore[arg-type]
+    pullit.aiterate(items)  # type: ignore[arg-type]
+    pullit.aiterate2(squares)  # type: ignore[arg-type]
+    pullit.aiterate(iterate(squares))  # type: ignore[arg-type]
+    pullit.aiterate(squares, engine="thread")  # type: ignore[call-arg]
+    pullit.aiterate(squares, read_ahead="2")  # type: ignore[arg-type]
+    for _ in pullit.aiterate(squares):  # type: ignore[attr-defined]
+        pass
+    async for _n in iterate(squares):  # type: ignore[attr-defined]
+        pass
+    async for s in it:
+        takes_an_int(s)  # type: ignore[arg-type]
+    with it:  # type: ignore[attr-defined]
+        pass

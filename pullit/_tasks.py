@@ -1,0 +1,103 @@
+"""Calls that wait in tasks of asyncio: of anext, and of aclose."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from pullit._channel import TURN
+
+# How many calls it may take to wake a loop, in debug mode, too.
+WAKING = 30
+
+
+def make_sure_of_room(calls: int = WAKING) -> None:
+    """Raise RecursionError unless so many nested *calls* can be made."""
+    if calls:
+        make_sure_of_room(calls - 1)
+
+
+class TaskWaiter:
+    """A call of anext, which waits in a task."""
+
+    __slots__ = ("future", "loop", "woken")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.future: asyncio.Future[None] | None = None
+        self.woken = False  # what runs ahead wakes it once
+
+    def waits(self) -> bool:
+        return not self.woken
+
+    def wake(self) -> None:
+        """Have it look again. In any thread; RuntimeError if the loop is closed."""
+        self.loop.call_soon_threadsafe(self.resume)
+        self.woken = True
+
+    def resume(self) -> None:
+        """In the loop, so that this cannot come between its look and its wait."""
+        if self.future is not None and not self.future.done():
+            self.future.set_result(None)
+
+    async def wait(self) -> None:
+        self.future = self.loop.create_future()
+        await self.future
+        self.woken = False
+
+
+class Closing:
+    """The turn of aclose, from the order to stop until seq has ended.
+
+    It outlives a call that is cancelled. Any number of calls wait for `ended`.
+    """
+
+    __slots__ = ("ended", "errors", "loop", "pull", "waiting")
+
+    def __init__(self, pull: Any, loop: asyncio.AbstractEventLoop) -> None:
+        self.pull = pull
+        self.loop = loop
+        self.ended: asyncio.Future[None] = loop.create_future()
+        self.errors: list[BaseException] = []  # what tells the first of them
+        self.waiting = 0
+
+    def waits(self) -> bool:
+        return False  # for no value
+
+    def resume(self) -> None:
+        """In the loop, once seq has ended: let go of it."""
+        if not self.pull.over():
+            self.errors.append(self.pull.finish(told=True))
+            self.pull.caller.pop(TURN, None)
+        if not self.ended.done():
+            self.ended.set_result(None)
+        self.report()
+
+    def report(self) -> None:
+        """Have the loop say what seq raised, if no call is left to raise it."""
+        if self.waiting or not self.errors:
+            return
+        error = self.errors.pop()
+        if not issubclass(type(error), self.pull.signals_end):
+            message = f"{self.pull.name}: {self.pull.label} failed after aclose was cancelled"
+            self.loop.call_exception_handler({"message": message, "exception": error})
+
+    async def wait(self) -> BaseException | None:
+        """Wait for seq's end; return what it has brought, to the first call."""
+        self.waiting += 1
+        try:
+            if self.pull.ended:
+                self.resume()
+            else:
+                await asyncio.wait([self.ended])
+            return self.errors.pop() if self.errors else None
+        finally:
+            self.waiting -= 1
+            self.report()
+
+
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
