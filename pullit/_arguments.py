@@ -20,6 +20,22 @@ SELDOM = GENERATOR | ASYNC | 0x04  # CO_VARARGS
 # The code of what pullit.generator returns.
 made_by_generator: list[object] = []
 
+# Where yield_ is called with the wrong number of values.
+TAKES_ONE = (
+    "ProducerSide.yield_",
+    "Channel.yield_",
+    "Ahead.yield_",
+    "AsyncPull.yield_",
+    "AheadAsyncPull.yield_",
+    "Batches.add",
+)
+TAKES_TWO = "ProducerSide.yield_pair", "Channel.yield_pair", "Batches.add_pair"
+ONE_VALUE = (
+    "yield_ takes one value; call yield_((k, v)), or use pullit.iterate2, or pull2, where it"
+    " takes two"
+)
+TWO_VALUES = "yield_ takes two values, k and v; use pullit.iterate, or pull, where it takes one"
+
 
 def check_seq(
     name: str,
@@ -41,9 +57,11 @@ def check_seq(
             advice = "go through an asynchronous iterator with async for"
     elif (flags := code_flags(seq)) & GENERATOR:
         got = f"generator function {seq_name(seq)}"
-        advice = "call yield_ in it, not yield"
+        advice = f"call {'the callback' if what == 'run' else 'yield_'} in it, not yield"
         if what == "seq":
             advice = f"pass pullit.from_iterable({seq_name(seq)}(...)), or {advice}"
+        elif what != "run":  # an iterable will do
+            advice = f"pass {seq_name(seq)}(...), or {advice}"
     elif flags & ASYNC:
         got = f"async function {seq_name(seq)}"
         advice = "pass a plain function"
@@ -52,7 +70,7 @@ def check_seq(
                 "; what is asynchronous needs no pullit: write an async generator, or have"
                 " async callbacks send to an anyio.create_memory_object_stream"
             )
-    elif what == "seq" and getattr(seq, "__code__", None) in made_by_generator:
+    elif what != "run" and getattr(seq, "__code__", None) in made_by_generator:
         got = f"{seq_name(seq)}, made by pullit.generator"
         advice = f"call it, and use the iterator that it returns: {seq_name(seq)}(...)"
     else:
@@ -92,6 +110,13 @@ def check_read_ahead(name: str, read_ahead: object) -> int:
     if n < 0:
         raise ValueError(f"{name}: read_ahead must be 0 or more, not {n}")
     return min(n, 2**31 - 1)  # as often as a lock can be held
+
+
+def note_on_arguments(error: BaseException) -> str:
+    """Return what to note on a TypeError of a ``yield_`` with a wrong number of values, or ''."""
+    text = str(error.args[0]) if len(error.args) == 1 else ""
+    called = text.partition("() ")[0]
+    return ONE_VALUE if called in TAKES_ONE else TWO_VALUES if called in TAKES_TWO else ""
 
 
 def seq_name(seq: Any) -> str:

@@ -112,9 +112,10 @@ def from_callback(
             )
     given: object = stop_errors
     if not (isinstance(given, tuple) and all(map(is_exception_class, given))):
+        advice = f"; pass ({given.__qualname__},)" if is_exception_class(given) else ""
         raise TypeError(
             "pullit.from_callback: stop_errors must be a tuple of classes of exceptions, not"
-            f" {short_repr(stop_errors)}"
+            f" {short_repr(stop_errors)}{advice}"
         )
     return CallbackSeq(
         run,

@@ -93,7 +93,7 @@ class EndingPull(ProducerSide):
                 # seq waits in a switch that is not ours, and is not to yield again.
                 self.state = STOPPING
                 self.exits += 1
-                exit = self.exit("its consumer was interrupted")
+                exit = self.exit("its consumer was interrupted; let this pass")
                 self.pass_on(STOPPING, self.root.throw(exit))
             errors = [self.finish(told=True)]
             if not is_a(errors[0], StopIteration):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from operator import is_ as is_same
+from reprlib import repr as short_repr
 from types import TracebackType
 from typing import Any, NoReturn, cast
 
@@ -87,7 +88,7 @@ def follow(link: Any, error: BaseException | None) -> Iterator[BaseException]:
         error = link(error)
 
 
-def instance_of(kind: Any, value: Any, tb: TracebackType | None) -> BaseException:
+def instance_of(name: str, kind: Any, value: Any, tb: TracebackType | None) -> BaseException:
     """Return the exception that ``throw(kind, value, tb)`` raises."""
     if isinstance(kind, type) and issubclass(kind, BaseException):
         if value is None:
@@ -97,9 +98,11 @@ def instance_of(kind: Any, value: Any, tb: TracebackType | None) -> BaseExceptio
         else:
             kind = kind(*value) if isinstance(value, tuple) else kind(value)
     elif not isinstance(kind, BaseException):
-        raise TypeError(f"throw takes an exception, a class or an instance, not {kind!r}")
+        raise TypeError(
+            f"{name}: throw takes an exception, a class or an instance, not {short_repr(kind)}"
+        )
     elif value is not None:
-        raise TypeError("throw takes no separate value beside an instance")
+        raise TypeError(f"{name}: throw takes an instance without a value; leave the value out")
     error: BaseException = kind
     if tb:
         set_traceback(error, tb)
@@ -146,6 +149,28 @@ def add_note(error: BaseException, note: str) -> None:
             BaseException.add_note(error, note)
     except Exception:
         pass
+
+
+def note_stop(error: BaseException, api: str) -> None:
+    """Have *error*, which leaves a stop of *api*, say how to name it in stop_errors."""
+    add_note(
+        error,
+        f"pullit.from_callback: {api} raised this when pullit stopped it; if that is how it"
+        f" says so, pass stop_errors={kinds_in(error)}",
+    )
+
+
+def kinds_in(error: BaseException) -> str:
+    """Return the tuple of the classes of *error*, or of a group's leaves, as one writes it."""
+    leaves, kinds = [error], list[str]()
+    while leaves:
+        leaf = leaves.pop(0)
+        if is_a(leaf, BaseExceptionGroup):
+            leaves.extend(leaves_of(leaf))
+            continue
+        module, kind = type(leaf).__module__, type(leaf).__qualname__
+        kinds.append(kind if module in ("builtins", "__main__") else f"{module}.{kind}")
+    return f"({', '.join(dict.fromkeys(kinds))}{',' * (len(set(kinds)) == 1)})"
 
 
 def is_ours(module: dict[str, object]) -> bool:

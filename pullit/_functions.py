@@ -40,7 +40,9 @@ class NextAndStop(StopsWhenDropped):
     _pull: Any
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
-        raise TypeError(f"cannot copy or pickle what drives {self._pull.label}")
+        raise TypeError(
+            f"cannot copy or pickle what drives {self._pull.label}; call {self._pull.name} again"
+        )
 
     def next(self) -> Any:
         """Return the next value and True, or None and False; see pullit.pull."""

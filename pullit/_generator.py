@@ -107,7 +107,7 @@ def place_of_yield(function: Any) -> int:
             return 1
         raise TypeError(
             f"pullit.generator: the first parameter of {seq_name(function)} is {names[0]}; the"
-            f" second must be yield_, not {', '.join(names[1:2]) or 'missing'}"
+            f" second must be yield_, {f'not {names[1]}' if names[1:] else 'and there is none'}"
         )
     if not names and not code.co_flags & 0x04:  # CO_VARARGS
         raise TypeError(

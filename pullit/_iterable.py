@@ -137,7 +137,8 @@ class IterablePull(EnginePull):
                 return self.advance()
         except StopIteration as e:
             if order is not None and order.kind == "throw" and self.advance is not None:
-                error = RuntimeError(f"{self.name}: {self.label} raised StopIteration")
+                text = f"{self.name}: {self.label} raised StopIteration; throw another exception"
+                error = RuntimeError(text)
                 error.__cause__ = error.__context__ = e
                 errors.append(error)
         except BaseException as e:
@@ -160,7 +161,8 @@ class IterablePull(EnginePull):
         try:
             self.advance = self.make(self.made).__next__
         except StopIteration as e:
-            raise RuntimeError(f"{self.name}: iter of {self.label} raised StopIteration") from e
+            text = f"{self.name}: iter of {self.label} raised StopIteration; catch it in __iter__"
+            raise RuntimeError(text) from e
 
     def end(self, errors: list[BaseException]) -> None:
         """Close what was made, newest first.

@@ -29,6 +29,7 @@ import sys
 from types import CoroutineType, GeneratorType
 from typing import Any, Literal, TypeAlias, cast
 
+from pullit._arguments import note_on_arguments
 from pullit._errors import (
     PullError,
     PullExit,
@@ -58,21 +59,14 @@ SHOWN = {STOPPING: "running", ENDED: "finished"}
 # How many PullExits a producer gets that goes on; then it drains to its end, as in Go.
 EXITS = 5
 
-# What a function returns that was called in vain: its name, and that of its attributes.
-MADE = {GeneratorType: ("a generator", "gi"), CoroutineType: ("a coroutine", "cr")}
+# What a function returns that was called in vain: its attributes, its name, and advice.
+NOT_YIELD = "call yield_ in it, not yield, or pass pullit.from_iterable of it"
+MADE = {
+    GeneratorType: ("gi", "a generator", NOT_YIELD),
+    CoroutineType: ("cr", "a coroutine", "call yield_ in a plain function, not an async one"),
+}
 
-# Where yield_ is called with the wrong number of values.
-TAKES_ONE = (
-    "ProducerSide.yield_",
-    "Channel.yield_",
-    "Ahead.yield_",
-    "Batches.add",
-    "AsyncPull.yield_",
-    "AheadAsyncPull.yield_",
-)
-TAKES_TWO = "ProducerSide.yield_pair", "Channel.yield_pair", "Batches.add_pair"
-ONE_VALUE = "call yield_((k, v)), or use pullit.iterate2, or pull2, where it takes two"
-TWO_VALUES = "use pullit.iterate, or pull, where it takes one"
+INSTEAD = "return instead, or catch it where a next raises it"
 
 
 class Order:
@@ -161,23 +155,15 @@ class EnginePull:
             result = self.result
             return StopIteration() if result is None or result is NOTHING else StopIteration(result)
         if issubclass(type(error), self.signals_end):
-            wrapped = RuntimeError(f"{self.name}: {self.label} raised {type(error).__name__}")
+            raised = f"raised {type(error).__name__}; {INSTEAD}"
+            wrapped = RuntimeError(f"{self.name}: {self.label} {raised}")
             wrapped.__cause__ = wrapped.__context__ = error
             return wrapped
-        if is_a(error, TypeError):
-            self.note_arguments(error)
+        if is_a(error, TypeError) and (note := note_on_arguments(error)):
+            add_note(error, f"{self.name}: {note}")
         if is_a(error, RecursionError):
             add_note(error, f"{self.name}: {self.label} ran out of depth{self.depth}")
         return error
-
-    def note_arguments(self, error: BaseException) -> None:
-        """Have the TypeError of a ``yield_`` with a wrong number of values say what to do."""
-        text = str(error.args[0]) if len(error.args) == 1 else ""
-        called = text.partition("() ")[0]
-        if called in TAKES_ONE:
-            add_note(error, f"{self.name}: yield_ takes one value; {ONE_VALUE}")
-        elif called in TAKES_TWO:
-            add_note(error, f"{self.name}: yield_ takes two values, k and v; {TWO_VALUES}")
 
     def silent_nothing(self) -> TypeError | None:
         """Return what to raise if seq, which has yielded nothing, has only made something.
@@ -186,23 +172,23 @@ class EnginePull:
         ours, would be empty in silence otherwise (contract 22).
         """
         result = self.result
-        close = None
         if isinstance(result, Handle):
-            what = "an iterator of pullit's" if result._pull.state is UNSTARTED else ""
+            what, advice = "an iterator of pullit's", "use that iterator itself"
+            is_new = result._pull.state is UNSTARTED
             close = result._pull.drop
+        elif type(result) in MADE:
+            prefix, what, advice = MADE[type(result)]
+            is_over = getattr(result, f"{prefix}_frame") is None
+            is_new = not (is_over or getattr(result, f"{prefix}_suspended"))
+            close = result.close
         else:
-            what, prefix = MADE.get(type(result), ("", ""))
-            if what:
-                is_over = getattr(result, f"{prefix}_frame") is None
-                if is_over or getattr(result, f"{prefix}_suspended"):
-                    what = ""  # somebody has started it
-        if not what:
             return None
-        (close or result.close)()
+        if not is_new:  # somebody has started it
+            return None
+        close()
         return TypeError(
             f"{self.name}: {self.label} has yielded nothing, and returned {what} that nobody"
-            " has started; pass what yields the values, for example"
-            f" pullit.from_iterable({self.label}(...))"
+            f" has started; {advice}"
         )
 
     def final_result(self) -> Any:

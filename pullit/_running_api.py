@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeGuard
 
 from greenlet import getcurrent
 
 from pullit._arguments import seq_name
 from pullit._coro import coro_of
-from pullit._errors import PullExit, add_note, cause_of, chain, follow, set_traceback, without
+from pullit._errors import PullExit, cause_of, chain, follow, note_stop, set_traceback, without
 from pullit._guard import Guard, WaitingCallback, not_newest
 from pullit._per_thread import per_thread
 from pullit._pull import EXITS
@@ -163,7 +163,7 @@ class Running(Guard):
         if self.exits == EXITS:
             return False
         self.exits += 1
-        raise PullExit("pullit.from_callback: told to stop")
+        raise PullExit("pullit.from_callback: told to stop; let this pass")
 
     def stop_later_ones(self) -> None:
         """Before native code goes on, stop what it has left suspended, and say so."""
@@ -225,12 +225,7 @@ class Running(Guard):
             return error
         rest: BaseException | None = without(error, self.reports_stop)
         if rest is not None:
-            name = type(rest).__name__
-            add_note(
-                rest,
-                f"pullit.from_callback: {seq_name(self.seq.run)} raised this when pullit"
-                f" stopped it; if that is how it says so, pass stop_errors=({name},)",
-            )
+            note_stop(rest, seq_name(self.seq.run))
         return rest
 
     def reports_stop(self, error: BaseException) -> bool:
@@ -242,5 +237,5 @@ class Running(Guard):
         )
 
 
-def is_exception_class(value: object) -> bool:
+def is_exception_class(value: object) -> TypeGuard[type[BaseException]]:
     return isinstance(value, type) and issubclass(value, BaseException)

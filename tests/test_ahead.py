@@ -872,7 +872,8 @@ def test_06_stop_iteration_becomes_runtime_error(engine: Engine) -> None:
             got.extend(map(int, it))
         assert got == [1, 2, 3]
         assert str(caught.value) == (
-            "pullit.iterate: failing.<locals>.producer raised StopIteration"
+            "pullit.iterate: failing.<locals>.producer raised StopIteration; return instead, or"
+            " catch it where a next raises it"
         )
         assert isinstance(caught.value.__cause__, StopIteration)
         assert list(it) == []

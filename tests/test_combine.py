@@ -934,7 +934,10 @@ async def later(yield_: Callable[[int], Any]) -> None:
 WRONG = [
     (3, "int 3; pass a function that calls yield_(value) for each value"),
     (None, "NoneType None; pass a function that calls yield_(value) for each value"),
-    (numbers, "generator function numbers; call yield_ in it, not yield"),
+    (
+        numbers,
+        "generator function numbers; pass numbers(...), or call yield_ in it, not yield",
+    ),
     (later, "async function later; pass a plain function"),
 ]
 
