@@ -13,6 +13,19 @@ from pullit._types import Engine, T
 
 P = ParamSpec("P")
 S = TypeVar("S")
+S_contra = TypeVar("S_contra", contravariant=True)
+Y_co = TypeVar("Y_co", covariant=True)
+
+
+class Method(Protocol[S_contra, Y_co, P]):
+    """A method, whose second parameter has the name yield_.
+
+    The name tells it from a function whose second parameter happens to be a callable.
+    """
+
+    def __call__(
+        self, this: S_contra, /, yield_: Callable[[Y_co], Any], *args: P.args, **kwargs: P.kwargs
+    ) -> object: ...
 
 
 class Decorator(Protocol):
@@ -24,7 +37,7 @@ class Decorator(Protocol):
     ) -> Callable[P, PullIterator[T]]: ...
     @overload
     def __call__(
-        self, function: Callable[Concatenate[S, Callable[[T], Any], P], object], /
+        self, function: Method[S, T, P], /
     ) -> Callable[Concatenate[S, P], PullIterator[T]]: ...
 
 
@@ -38,11 +51,7 @@ def generator(
 ) -> Callable[P, PullIterator[T]]: ...
 @overload
 def generator(
-    function: Callable[Concatenate[S, Callable[[T], Any], P], object],
-    /,
-    *,
-    read_ahead: int = 0,
-    engine: Engine = "greenlet",
+    function: Method[S, T, P], /, *, read_ahead: int = 0, engine: Engine = "greenlet"
 ) -> Callable[Concatenate[S, P], PullIterator[T]]: ...
 @overload
 def generator(*, read_ahead: int = 0, engine: Engine = "greenlet") -> Decorator: ...
@@ -68,6 +77,8 @@ def generator(function: Any = None, /, *, read_ahead: int = 0, engine: Engine = 
     check_read_ahead("pullit.generator", read_ahead)
     if function is None:
         return partial(generator, read_ahead=read_ahead, engine=engine)
+    if isinstance(function, classmethod):
+        raise TypeError("pullit.generator: got a classmethod; write @classmethod above @generator")
     check_seq("pullit.generator", function)
     place, label = place_of_yield(function), seq_name(function)
 

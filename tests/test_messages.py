@@ -613,6 +613,9 @@ def test_generator_says_what_its_function_must_be_like() -> None:
             f"pullit.generator: {line_of(no_arguments)} takes no positional argument; its first"
             " parameter must be yield_"
         )
+        assert text_of(lambda: decorate(classmethod(countdown)), TypeError) == (
+            "pullit.generator: got a classmethod; write @classmethod above @generator"
+        )
     assert text_of(lambda: made(engine="x"), ValueError) == (
         "pullit.generator: unknown engine 'x'; there are 'greenlet' and 'thread'"
     )

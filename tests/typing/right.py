@@ -15,7 +15,7 @@ from enum import Enum
 from functools import partial
 from operator import itemgetter
 from types import FrameType
-from typing import Any, Literal, TypeVar, assert_type
+from typing import Any, Generic, Literal, TypeVar, assert_type
 
 import pullit
 from pullit import (
@@ -25,6 +25,8 @@ from pullit import (
     PullIterator,
     Seq,
     Seq2,
+    Yield,
+    Yield2,
     generator,
     iterate,
     iterate2,
@@ -265,6 +267,143 @@ def generators(tree: Tree) -> None:
     assert_type(generator(tree)(), PullIterator[bytes])
 
 
+# What takes a callable, Any or object second is no method.
+
+
+@generator
+def sorted_by(yield_: Callable[[int], Any], key: Callable[[str], Any]) -> None: ...
+
+
+@generator(read_ahead=2)
+def kept(yield_: Callable[[int], Any], keep: Callable[[str], Any], n: int) -> None: ...
+
+
+@generator
+def walk_any(yield_: Callable[[int], Any], tree: Any) -> None: ...
+
+
+@generator
+def walk_object(emit: Callable[[int], Any], tree: object, /) -> None: ...
+
+
+def generators_that_take_callables() -> None:
+    assert_type(sorted_by(len), PullIterator[int])
+    assert_type(sorted_by(key=len), PullIterator[int])
+    assert_type(kept(len, 3), PullIterator[int])
+    assert_type(kept(n=3, keep=str.upper), PullIterator[int])
+    assert_type(walk_any(3), PullIterator[int])
+    assert_type(walk_object(3), PullIterator[int])
+
+
+# Methods: self or cls first, and yield_ second.
+
+
+class Folder(Generic[T]):
+    @generator
+    def files(self, yield_: Callable[[str], Any], depth: int = 0, *, all: bool = False) -> None:
+        for name in self.files(depth + 1, all=all):
+            yield_(assert_type(name, str))
+
+    @generator(read_ahead=4)
+    def lines(self, yield_: Yield[bytes], path: str, *more: str) -> None: ...
+
+    @generator
+    def nothing_else(self, yield_: Callable[[int], bool]) -> int:
+        return 3
+
+    # basedpyright does not know T where self has no annotation, with any decorator.
+    @generator
+    def contents(self: "Folder[T]", yield_: Yield[T]) -> None: ...
+
+    @generator
+    def matching(self, yield_: Callable[[str], Any], match: Callable[[str], Any]) -> None: ...
+
+    @generator
+    def matching_any(self, yield_: Callable[[str], Any], match: Any) -> None: ...
+
+    @classmethod
+    @generator
+    def kinds(cls, yield_: Callable[[str], bool], count: int) -> None: ...
+
+    @classmethod
+    @generator(engine="thread")
+    def all_kinds(cls, yield_: Yield[str]) -> None: ...
+
+    @staticmethod
+    @generator
+    def sizes(yield_: Yield[float], unit: str = "kB") -> None: ...
+
+    @staticmethod
+    @generator(read_ahead=2)
+    def counts(yield_: Callable[[int], bool], unit: str) -> None: ...
+
+
+class Archive(Folder[bytes]): ...
+
+
+def methods(folder: Folder[bytes], archive: Archive) -> None:
+    assert_type(folder.files(), PullIterator[str])
+    assert_type(folder.files(3, all=True), PullIterator[str])
+    assert_type(folder.files(depth=3), PullIterator[str])
+    assert_type(archive.files(3), PullIterator[str])
+    assert_type(Archive.files(archive, 3, all=True), PullIterator[str])
+    assert_type(folder.lines("a"), PullIterator[bytes])
+    assert_type(folder.lines("a", "b", "c"), PullIterator[bytes])
+    assert_type(folder.nothing_else(), PullIterator[int])
+    assert_type(folder.contents(), PullIterator[bytes])
+    assert_type(archive.contents(), PullIterator[bytes])
+    assert_type(folder.matching(len), PullIterator[str])
+    assert_type(folder.matching_any(len), PullIterator[str])
+    assert_type(Folder.kinds(3), PullIterator[str])
+    assert_type(folder.kinds(count=3), PullIterator[str])
+    assert_type(Archive.all_kinds(), PullIterator[str])
+    assert_type(folder.all_kinds(), PullIterator[str])
+    assert_type(Folder.sizes(), PullIterator[float])
+    assert_type(folder.sizes(unit="MB"), PullIterator[float])
+    assert_type(archive.counts("MB"), PullIterator[int])
+    assert_type(list(folder.files()), list[str])
+    assert_type(pullit.zip(folder.files(), archive.contents()), PullIterator[tuple[str, bytes]])
+    for name in archive.files():
+        assert_type(name, str)
+
+
+# Yield and Yield2 as annotations.
+
+
+def yields(yield_: Yield[int]) -> None:
+    assert_type(yield_(1), Any)
+    if not yield_(True):  # a bool is an int
+        return
+
+
+def yields_pairs(yield_: Yield2[str, float]) -> None:
+    assert_type(yield_("one", 1), Any)
+
+
+def yields_more(yield_: Yield[int | str], depth: int) -> None:
+    yields(yield_)  # it takes more than it must
+    yield_("more")
+
+
+@generator
+def yields_any(yield_: Yield[T], iterable: Iterable[T]) -> None: ...
+
+
+def yields_are_annotations(answered: Callable[[int], bool], untyped: Yield[Any]) -> None:
+    assert_type(iterate(yields), PullIterator[int])
+    assert_type(iterate2(yields_pairs), PullIterator[tuple[str, float]])
+    assert_type(pull(yields), Pull[int])
+    assert_type(pull2(yields_pairs), Pull2[str, float])
+    assert_type(generator(yields_more)(3), PullIterator[int | str])
+    assert_type(yields_any("abc"), PullIterator[str])
+    assert_type(pullit.from_callback(yields), Seq[int])
+    assert_type(pullit.zip(yields, "abc"), PullIterator[tuple[int, str]])
+    yields(answered)
+    yields(untyped)
+    yields(print)
+    yields([1].append)
+
+
 def from_iterables() -> None:
     assert_type(pullit.from_iterable([1]), Seq[int])
     assert_type(pullit.from_iterable({"a": 1}.items()), Seq[tuple[str, int]])
@@ -464,3 +603,23 @@ async def infers_async_values(tree: Tree, seq: Seq[int], seq2: Seq2[str, int]) -
     iterator: AsyncIterator[int] = gen
     async for v in iterator:
         assert_type(v, int)
+
+
+def quit_app() -> None: ...
+def quit_with_code(code: int = 0) -> Any: ...
+
+
+def from_callbacks_that_stop() -> None:
+    assert_type(pullit.from_callback(calls_with_str, stop=quit_app), Seq[str])
+    assert_type(pullit.from_callback(calls_with_str, stop=quit_with_code), Seq[str])
+    assert_type(pullit.from_callback(calls_with_str, stop=lambda: 3), Seq[str])
+    assert_type(pullit.from_callback(calls_with_str, stop=None), Seq[str])
+    assert_type(pullit.from_callback(calls_with_two, stop=quit_app, stop_reply=0), Seq[Any])
+    assert_type(
+        pullit.from_callback(calls_with_two, pack=pack_name, stop=quit_app, stop_errors=(OSError,)),
+        Seq[bytes],
+    )
+    assert_type(
+        iterate(pullit.from_callback(lambda cb: cb(1), stop=quit_app), read_ahead=4),
+        PullIterator[Any],
+    )

@@ -13,6 +13,8 @@ from pullit import (
     PullIterator,
     Seq,
     Seq2,
+    Yield,
+    Yield2,
     generator,
     iterate,
     iterate2,
@@ -168,6 +170,79 @@ def first_takes_two(yield_: Callable[[str, int], bool]) -> None: ...
 def first_takes_none(yield_: Callable[[], bool]) -> None: ...
 
 
+class Folder:
+    @generator
+    def files(self, yield_: Callable[[str], bool], depth: int = 0, *, all: bool = False) -> None:
+        yield_(3)  # type: ignore[arg-type]
+        self.files("deep")  # type: ignore[arg-type]
+
+    @generator(read_ahead=2)
+    def lines(self, yield_: Yield[bytes], path: str) -> None:
+        yield_("line")  # type: ignore[arg-type]
+
+    @generator
+    def nothing_else(self, yield_: Yield[int]) -> None: ...
+
+    @classmethod
+    @generator
+    def kinds(cls, yield_: Yield[str], count: int) -> None: ...
+
+    @staticmethod
+    @generator
+    def sizes(yield_: Yield[float], unit: str) -> None: ...
+
+
+def methods(folder: Folder) -> None:
+    folder.files("deep")  # type: ignore[arg-type]
+    folder.files(3, True)  # type: ignore[call-arg]
+    folder.files(3, all="yes")  # type: ignore[arg-type]
+    folder.files(print, 3)  # type: ignore[arg-type, call-arg]
+    folder.files(width=3)  # type: ignore[call-arg]
+    Folder.files()  # type: ignore[call-arg]
+    Folder.files(3)  # type: ignore[arg-type]
+    folder.lines()  # type: ignore[call-arg]
+    folder.lines(3)  # type: ignore[arg-type]
+    Folder.kinds()  # type: ignore[call-arg]
+    folder.kinds("two")  # type: ignore[arg-type]
+    Folder.sizes()  # type: ignore[call-arg]
+    folder.sizes(3)  # type: ignore[arg-type]
+    takes_strings(folder.nothing_else())  # type: ignore[arg-type]
+    for name in folder.files():
+        takes_an_int(name)  # type: ignore[arg-type]
+    iterate(folder.files)  # type: ignore[arg-type]
+    iterate(folder.nothing_else)  # type: ignore[arg-type]
+    pull(Folder.sizes)  # type: ignore[arg-type]
+
+
+@generator  # type: ignore[arg-type]
+def second_has_another_name(self: Folder, emit: Callable[[str], bool]) -> None: ...
+
+
+@generator  # type: ignore[arg-type]
+def second_is_no_callable(self: Folder, yield_: int) -> None: ...
+
+
+@generator(read_ahead=2)  # type: ignore[arg-type]
+def second_takes_two(self: Folder, yield_: Callable[[str, int], bool]) -> None: ...
+
+
+@generator  # type: ignore[arg-type]
+def third_is_yield(self: Folder, tree: int, yield_: Yield[int]) -> None: ...
+
+
+def yields(yield_: Yield[int], yield_pair: Yield2[str, int]) -> None:
+    yield_("one")  # type: ignore[arg-type]
+    yield_()  # type: ignore[call-arg]
+    yield_(1, 2)  # type: ignore[call-arg]
+    yield_(value=1)  # type: ignore[call-arg]
+    yield_pair(1, "one")  # type: ignore[arg-type]
+    yield_pair(("one", 1))  # type: ignore[call-arg, arg-type]
+    names(yield_)  # type: ignore[arg-type]
+    squares(yield_pair)  # type: ignore[arg-type]
+    yields(takes_a_str, yield_pair)  # type: ignore[arg-type]
+    yields(yield_, yield_)  # type: ignore[arg-type]
+
+
 def names(yield_: Callable[[str], bool]) -> None: ...
 def shorter(name: str) -> None: ...
 def same(n: int, name: str) -> None: ...
@@ -212,6 +287,10 @@ def callbacks() -> None:
     pullit.from_callback(calls_with_str, len)  # type: ignore[call-overload]
     pullit.from_callback(calls_with_str, pack=3)  # type: ignore[call-overload]
     pullit.from_callback(calls_with_str, reply=3)  # type: ignore[call-overload]
+    pullit.from_callback(calls_with_str, stop=3)  # type: ignore[call-overload]
+    pullit.from_callback(calls_with_str, stop=takes_an_int)  # type: ignore[arg-type]
+    pullit.from_callback(calls_with_str, pack=len, stop=len)  # type: ignore[arg-type]
+    iterate(calls_with_str, stop=takes_nothing)  # type: ignore[call-arg]
     pullit.from_callback(calls_with_str, packs=len)  # type: ignore[call-overload]
     pullit.from_callback(calls_with_str, stop_error=OSError)  # type: ignore[call-overload]
     pullit.from_callback(calls_with_str, stop_errors=OSError)  # type: ignore[call-overload]
