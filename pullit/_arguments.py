@@ -113,9 +113,11 @@ def check_read_ahead(name: str, read_ahead: object) -> int:
 
 
 def note_on_arguments(error: BaseException) -> str:
-    """Return what to note on a TypeError of a ``yield_`` with a wrong number of values, or ''."""
-    text = str(error.args[0]) if len(error.args) == 1 else ""
-    called = text.partition("() ")[0]
+    """Return what to note on the TypeError of a call of ``yield_`` with wrong arguments, or ''."""
+    if type(error) is not TypeError:  # not Python's own: its class may refuse to say anything
+        return ""
+    text = error.args[0] if error.args else ""
+    called = text.partition("() ")[0] if isinstance(text, str) else ""
     return ONE_VALUE if called in TAKES_ONE else TWO_VALUES if called in TAKES_TWO else ""
 
 

@@ -159,7 +159,7 @@ class EnginePull:
             wrapped = RuntimeError(f"{self.name}: {self.label} {raised}")
             wrapped.__cause__ = wrapped.__context__ = error
             return wrapped
-        if is_a(error, TypeError) and (note := note_on_arguments(error)):
+        if note := note_on_arguments(error):
             add_note(error, f"{self.name}: {note}")
         if is_a(error, RecursionError):
             add_note(error, f"{self.name}: {self.label} ran out of depth{self.depth}")

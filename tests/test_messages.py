@@ -83,8 +83,22 @@ def test_yield_of_one_value_where_it_takes_two(n: int, engine: Engine) -> None:
 
 
 def test_another_type_error_has_no_note(engine: Engine) -> None:
-    """Nor one without a text."""
-    for error in TypeError("f() takes 1 positional argument but 2 were given"), TypeError():
+    """Nor one without a text, nor one of a user's class, which may say anything."""
+
+    class Unsayable:
+        def __str__(self) -> str:
+            raise KeyError
+
+    class OddTypeError(TypeError):
+        args = property(lambda _: 1 / 0)
+
+    errors = [
+        TypeError("f() takes 1 positional argument but 2 were given"),
+        TypeError(),
+        TypeError(Unsayable()),
+        OddTypeError(),
+    ]
+    for error in errors:
         seq = failing(error, 1)
         assert notes_of(lambda: list(iterate(seq, engine=engine)), TypeError) == []
 
