@@ -10,7 +10,6 @@ import os
 import queue
 import random
 import shutil
-import subprocess
 import threading
 import warnings
 import zipfile
@@ -21,6 +20,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+from screen import new_display
 
 import pullit
 from pullit import PullError, from_callback, iterate
@@ -520,26 +520,8 @@ def test_csv_errors_arrive_at_the_loop(engine: Engine) -> None:
 @pytest.fixture(scope="module")
 def display() -> Iterator[str | None]:
     """The name of a new X display, or None for the one that there is."""
-    tkinter = pytest.importorskip("tkinter")
-    if not shutil.which("Xvfb"):
-        try:
-            tkinter.Tk().destroy()
-        except tkinter.TclError as e:
-            pytest.skip(f"there is no Xvfb, and no display: {e}")
-        yield None
-        return
-    reader, writer = os.pipe()
-    command = ["Xvfb", "-displayfd", str(writer), "-nolisten", "tcp"]
-    with subprocess.Popen(command, pass_fds=[writer], stderr=subprocess.DEVNULL) as server:
-        os.close(writer)
-        with open(reader, encoding="ascii") as numbers:
-            number = numbers.readline().strip()  # when it is ready, or nothing
-        try:
-            if not number:
-                pytest.skip("Xvfb cannot be started here")
-            yield f":{number}"
-        finally:
-            server.terminate()
+    with new_display() as name:
+        yield name
 
 
 class Window:
