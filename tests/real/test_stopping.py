@@ -16,7 +16,7 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from logging.handlers import QueueListener
 from pathlib import Path
@@ -251,28 +251,23 @@ def changes(folder: str, begun: threading.Event) -> Seq[str]:
     return from_callback(run, stop=observer.stop)
 
 
+def changed(folder: str, names: Iterable[str]) -> Seq[str]:
+    """Return the same, and let files of these names appear when it is watched."""
+    begun = threading.Event()
+
+    def write() -> None:
+        begun.wait()
+        for name in names:
+            Path(folder, name).touch()
+
+    threading.Thread(target=write).start()
+    return changes(folder, begun)
+
+
 def folder_is_left(folder: str, *way: str) -> None:
-    serial = itertools.count()
-
-    def make() -> Seq[str]:
-        begun = threading.Event()
-
-        def seq(yield_: Callable[[str], Any]) -> object:
-            return changes(folder, begun)(yield_)
-
-        def write() -> None:
-            begun.wait()
-            for _ in range(5):
-                Path(folder, str(next(serial))).touch()
-
-        threading.Thread(target=write).start()
-        return seq
-
-    import watchdog.observers  # what it loads is open before
-
+    names = map(str, itertools.count())
     with nothing_left():
-        leave_all(walk_of(make, *way))
-    del watchdog
+        leave_all(walk_of(lambda: changed(folder, itertools.islice(names, 5)), *way))
 
 
 @pytest.mark.parametrize("way", THREAD, ids="-".join)
@@ -283,20 +278,10 @@ def test_watchdog_leaves_no_thread_and_no_open_file(way: tuple[str, str], tmp_pa
 
 
 def quiet_folder_is_left(folder: str) -> None:
-    import watchdog.observers  # what it loads is open before
-
     with nothing_left():
-        begun = threading.Event()
-
-        def write() -> None:
-            begun.wait()
-            Path(folder, "tea").touch()
-
-        threading.Thread(target=write).start()
-        it = iterate(changes(folder, begun), engine="thread", read_ahead=4)
+        it = iterate(changed(folder, ["tea"]), engine="thread", read_ahead=4)
         assert next(it) == "tea"
         assert it.close() == "joined"
-    del watchdog
 
 
 def test_watchdog_stops_while_nothing_happens(tmp_path: Path) -> None:
@@ -317,10 +302,8 @@ def port() -> Iterator[str]:
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as broker:
-        assert broker.stdin
         assert broker.stdout
         yield broker.stdout.readline().strip()
-        broker.stdin.close()
 
 
 def messages(port: str, count: int, background: bool) -> Seq[str]:
@@ -361,8 +344,6 @@ def messages(port: str, count: int, background: bool) -> Seq[str]:
 
 
 def topic_is_left(port: str, background: str, *way: str) -> None:
-    import paho.mqtt.client  # what it loads is open before
-
     with nothing_left():
         walk = walk_of(lambda: messages(port, 20, bool(background)), *way)
         leave_all(walk)
@@ -371,7 +352,6 @@ def topic_is_left(port: str, background: str, *way: str) -> None:
                 if message == "5":
                     break
         assert it.result == {"Normal disconnection"}
-    del paho
 
 
 @pytest.mark.parametrize("way", GREENLET + THREAD, ids="-".join)
@@ -387,13 +367,10 @@ def test_mqtt_loop_start_disconnects(way: tuple[str, str], port: str) -> None:
 
 
 def quiet_topic_is_left(port: str, background: str) -> None:
-    import paho.mqtt.client  # what it loads is open before
-
     with nothing_left():
         it = iterate(messages(port, 2, bool(background)), engine="thread", read_ahead=4)
         assert [next(it), next(it)] == ["0", "1"]
         assert it.close() == {"Normal disconnection"}
-    del paho
 
 
 @pytest.mark.parametrize("background", ["", "background"])
