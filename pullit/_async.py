@@ -75,7 +75,7 @@ class AsyncPullIterator(StopsWhenDropped, Handle, Base[T_co]):
         """
         pull = self._pull
         self._check_strict("athrow")
-        errors = [instance_of(kind, value, tb)]
+        errors = [instance_of(pull.name, kind, value, tb)]
         del kind, value  # otherwise this frame and the error's traceback are a cycle
         if self.done or pull.state is UNSTARTED:
             await pull.stop()
