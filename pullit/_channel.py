@@ -104,7 +104,7 @@ class Channel(EnginePull):
             return self.refuse()
         call = WaitingYield(value)
         self.waiting.append(call)
-        if self.told_to_stop:
+        if self.told_to_stop and call.gate.locked():  # otherwise it has its answer
             call.open(STOP)  # pragma: no cover  a race with the stop
         waiter = self.caller.get(TURN)
         if waiter is not None and waiter.waits():
