@@ -244,7 +244,7 @@ def test_21_a_stop_answers_all_waiting_calls_false(how: str, read_ahead: int) ->
 
 
 @pytest.mark.parametrize("read_ahead", [0, 2])
-def test_5_each_of_several_threads_is_answered_false_once_before_it_gets_pull_exit(
+def test_05_21_each_of_several_threads_is_answered_false_once_before_it_gets_pull_exit(
     read_ahead: int,
 ) -> None:
     """Those that waited when it was stopped, and those that come later; then all drain."""

@@ -657,21 +657,21 @@ def test_an_error_of_a_langchain_branch_arrives_after_the_others_events() -> Non
 
 def langchain_is_closed() -> None:
     chains = Chains()
-    for ahead in AHEAD:
-        for run in chains.parallel, chains.batch:
-            for taken in 1, 30:
-                with no_thread_left():
-                    it = iterate(from_callback(run), engine="thread", read_ahead=ahead)
-                    assert len(list(itertools.islice(it, taken))) == taken
-                    it.close()
-                    assert it.done
-                assert chains.ends == [PullExit] * WORKERS
-                chains.ends.clear()
+    for ahead, raise_error in itertools.product(AHEAD, [True, False]):
+        chains.raise_error = raise_error
+        for run, taken in itertools.product([chains.parallel, chains.batch], [1, 30]):
+            with no_thread_left():
+                it = iterate(from_callback(run), engine="thread", read_ahead=ahead)
+                assert len(list(itertools.islice(it, taken))) == taken
+                it.close()
+                assert it.done
+            assert chains.ends == [PullExit] * WORKERS
+            chains.ends.clear()
 
 
 @pytest.mark.usefixtures("langchain")
 def test_close_ends_each_langchain_branch() -> None:
-    """PullExit passes through the handler and the branch."""
+    """PullExit passes through handler and branch, be the handler's errors logged or raised."""
     run_apart(langchain_is_closed)
 
 
