@@ -38,7 +38,7 @@ class Ahead(ConsumerSide):
             except RuntimeError:  # pragma: no cover  a race: another has woken it
                 pass
         if call is None or len(self.values) < self.most:
-            return True
+            return not self.ended  # if seq has, the value may have come too late
         self.waiting.append(call)
         if self.told_to_stop:
             call.open(STOP)  # pragma: no cover  a race with the stop
@@ -49,7 +49,7 @@ class Ahead(ConsumerSide):
             self.waiting.remove(call)
         except ValueError:
             pass  # all were let go of
-        return True if call.order is None else self.obey(call.order)
+        return not self.ended if call.order is None else self.obey(call.order)
 
     def let_go_on(self, order: Order | None) -> None:
         """Nobody waits to be asked, but for room."""
