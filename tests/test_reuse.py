@@ -22,7 +22,7 @@ from typing import Any, ParamSpec
 
 import greenlet
 import pytest
-from elsewhere import in_thread, run_script
+from elsewhere import in_thread, run_script, wait_until
 from producers import countdown, deaf, failing
 from strikes import Strike, strike_at
 
@@ -409,7 +409,7 @@ def test_a_thread_that_ends_leaves_no_coroutine(use: str) -> None:
     before = count()
     for _ in range(3):
         in_thread(run)
-    assert count() <= before + 1  # what it does a little later, on 3.11
+    wait_until(lambda: count() <= before + 1)  # greenlet lets go of some a little later
     for it in kept:
         with pytest.raises(PullError, match="has ended"):
             next(it)
