@@ -167,11 +167,7 @@ class Running(Guard):
 
     def stop_later_ones(self) -> None:
         """Before native code goes on, stop what it has left suspended, and say so."""
-        home, guards = self.home, self.home.guards
-        if guards[-1:] == [self] or self not in guards or not home.is_here():
-            return
-        # One of the same coroutine is in order: a from_callback inside of our callback.
-        later = [g for g in guards[guards.index(self) :] if g.coroutine is not self.coroutine]
+        guards, later = self.home.guards, self.later_ones()
         if later:
             for guard in reversed(later):
                 pull: Any = guard.coroutine and coro_of(guard.coroutine)
@@ -181,6 +177,14 @@ class Running(Guard):
                     pull.stop()
             raise not_newest("pullit.from_callback", self, later[-1])
 
+    def later_ones(self) -> list[Guard]:
+        """Return what this thread has suspended since, and would have to end before us."""
+        guards = self.home.guards
+        if guards[-1:] == [self] or self not in guards or not self.home.is_here():
+            return []
+        # One of the same coroutine is in order: a from_callback inside of our callback.
+        return [g for g in guards[guards.index(self) :] if g.coroutine is not self.coroutine]
+
     def run(self) -> object:
         """Run the API; that it was stopped is no error."""
 
@@ -188,6 +192,9 @@ class Running(Guard):
         def callback(*args: Any, **kwargs: Any) -> Any:
             if self.ended:
                 return False  # as yield_ answers after the end
+            later = self.later_ones()
+            if later:  # whoever resumed us could not close those: they are in our hands
+                raise not_newest("pullit.from_callback", self, later[-1])
             try:
                 return self.answer(args, kwargs)
             finally:

@@ -13,7 +13,7 @@ import pytest
 from producers import api
 
 import pullit
-from pullit import PullExit, from_callback, iterate
+from pullit import PullError, PullExit, from_callback, iterate
 from pullit._types import Engine
 
 
@@ -496,3 +496,31 @@ def test_21_a_pool_of_threads_gives_all_values(engine: Engine) -> None:
     got = list(iterate(from_callback(run), engine="thread"))
     for k in range(4):
         assert [n for of, n in got if of == k] == list(range(10))
+
+
+@pytest.mark.parametrize("n", [0, 8])
+def test_17_an_api_that_holds_a_later_one_suspended_is_refused_in_its_callback(
+    engine: Engine, n: int
+) -> None:
+    """There it can end that one. Whoever resumed it could not, nor close it."""
+    ended: list[str] = []
+
+    def run(callback: Callable[[int], Any]) -> None:
+        with iterate(from_callback(api(4, []))) as inner:
+            try:
+                for value in inner:
+                    callback(value * 10)
+            finally:
+                ended.append("run")
+
+    for _ in range(2):
+        it = iterate(from_callback(run), engine=engine, read_ahead=n)
+        with pytest.raises(PullError, match="pass interleave=True to from_callback"):
+            next(it)
+        assert it.close() is None
+        assert list(it) == []
+    assert ended == ["run", "run"]
+    with pytest.raises(PullError, match="began later, is suspended"):
+        from_callback(run)(lambda value: True)
+    seq = from_callback(run, interleave=True)
+    assert list(iterate(seq, engine=engine, read_ahead=n)) == [0, 10, 20, 30]
