@@ -7,7 +7,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test lint types check-all coverage bench docs soak mutants release clean
+.PHONY: demo test lint types check-all coverage bench bench-async docs soak mutants release clean
 # Two pips must not install into one environment at once.
 .NOTPARALLEL:
 
@@ -44,6 +44,10 @@ coverage: $(VENV)/group-test
 # Takes ten minutes at most. Leaves out what is not installed: valgrind, ruby, lua.
 bench: $(VENV)/group-bench
 	$(RUN) benchmarks/run.py $(BENCH)
+
+# Of these only what happens in an event loop: two minutes.
+bench-async: $(VENV)/group-bench
+	$(RUN) benchmarks/run.py --only-async $(BENCH)
 
 # A warning, as of a link that leads nowhere, is an error. -E: of unchanged pages too.
 docs: $(VENV)/group-docs

@@ -42,6 +42,23 @@ SUSPENDED = [
     ("`iterate`, `read_ahead=256`", "read-ahead 256"),
 ]
 
+ASYNC = [
+    ("`run_in_executor(None, next, iterator, end)`", "executor"),
+    ("`aiterate`", "aiterate"),
+    ("`aiterate`, `read_ahead=64`", "aiterate 64"),
+    ("a thread and an `asyncio.Queue`, without a bound", "queue"),
+    ("the same with a `Semaphore(64)`", "queue 64"),
+    ("`janus.Queue(64)`", "janus 64"),
+    ("`culsans.Queue(64)`", "culsans 64"),
+]
+STREAMS = [
+    ("no tokens", "silent"),
+    ("`aiterate`", "aiterate"),
+    ("`aiterate`, `read_ahead=64`", "aiterate 64"),
+    ("`run_in_executor`", "executor"),
+    ("a loop in an async generator", "blocking"),
+]
+
 Measure = Callable[[Results], float]
 
 
@@ -55,6 +72,14 @@ def count(name: str) -> Measure:
 
 def memory(name: str) -> Measure:
     return lambda results: float(results["bytes"][name]["100000"])
+
+
+def in_loop(name: str) -> Measure:
+    return lambda results: float(results["async"]["seconds"][name][1])
+
+
+def fastest_queue(results: Results) -> float:
+    return min(in_loop(f"{name} 64")(results) for name in ("queue", "janus", "culsans"))
 
 
 # What the project holds itself to, on CPython 3.13: what, against what, at most.
@@ -89,6 +114,14 @@ LIMITS: list[tuple[str, Measure, Measure, float]] = [
         memory("raw"),
         1.6,
     ),
+    ("`aiterate` ÷ executor, time", in_loop("aiterate"), in_loop("executor"), 0.75),
+    (
+        "the same, read-ahead 64 ÷ executor, time",
+        in_loop("aiterate 64"),
+        in_loop("executor"),
+        0.1,
+    ),
+    ("the same ÷ the fastest bounded queue, time", in_loop("aiterate 64"), fastest_queue, 1),
 ]
 
 
@@ -125,6 +158,33 @@ def suspended(results: Results) -> Iterator[list[str]]:
             yield [text, *(f"{size:,.0f}" for size in sizes.values())]
 
 
+def values_in_loop(found: Results) -> Iterator[list[str]]:
+    for text, name in ASYNC:
+        cells: list[str] = []
+        for group in "", "one core/":
+            own, base = (found["seconds"][group + way][1] for way in (name, "executor"))
+            cells += nice(own), f"{own / base:.3f}"
+        yield [text, *cells]
+
+
+def streams(found: Results, producer: str) -> Iterator[list[str]]:
+    for text, name in STREAMS:
+        row = found["streams"][producer][name]
+        waits = [*row["late"], row["starting"][-1], *row["executor"][:2]]
+        yield [text, f"{row['tokens']:,.0f}", *map(nice, waits)]
+
+
+def async_tables(found: Results) -> Iterator[str]:
+    versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
+    yield f"In an event loop, measured on {found['date']}; {versions}; medians.\n"
+    head = ["one value in an event loop", "time", "÷ executor", "on one core", "÷ executor"]
+    yield table(head, values_in_loop(found))
+    for producer in found["streams"]:
+        head = [f"100 streams, whose producer {producer}", "tokens in 1 s", "loop late: median"]
+        head += ["99 %", "most", "most at the start", "executor: median", "99 %"]
+        yield table(head, streams(found, producer))
+
+
 def limits(results: Results) -> Iterator[list[str]]:
     for text, this, that, most in LIMITS:
         try:
@@ -150,6 +210,7 @@ def tables(results: Results) -> str:
             ["one of so many, suspended: bytes", *next(iter(results["bytes"].values()))],
             suspended(results),
         ),
+        *(async_tables(results["async"]) if "async" in results else ()),
         table(
             ["ratio", f"CPython {found['CPython']}", "at most, on 3.13", "kept"], limits(results)
         ),

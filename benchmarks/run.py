@@ -1,9 +1,10 @@
 """Run all benchmarks, and make the table and the pictures of docs/costs.md from them.
 
-    python benchmarks/run.py [--quick]
+    python benchmarks/run.py [--quick] [--only-async]
 
-Takes some eight minutes. With --quick it takes one, and leaves results.json and the
-docs as they are. What pyperf measured stays in build/benchmarks/times.json, for
+Takes some ten minutes. With --quick it takes one and a half, and leaves results.json and
+the docs as they are. With --only-async it measures what happens in an event loop, and
+keeps the rest. What pyperf measured stays in build/benchmarks/times.json, for
 pyperf's own commands.
 """
 
@@ -29,6 +30,7 @@ import memory
 import page
 import plots
 import pyperf
+from times import one_core
 from ways import has_read_ahead
 
 HERE = Path(__file__).parent
@@ -36,6 +38,8 @@ DOCS = HERE.parent / "docs"
 TIMES = HERE / "times.py"
 
 LIMIT = 330  # seconds for the times, about half of what all takes
+ASYNC_ROUNDS = 31  # some 50 seconds, twice
+STREAM_ROUNDS = 3  # twenty seconds each
 
 
 def versions() -> dict[str, str]:
@@ -107,12 +111,33 @@ def measure_memory(sizes: list[int]) -> dict[str, dict[str, float]]:
     return found
 
 
+def measure_async(quick: bool) -> dict[str, Any]:
+    """Return what aiterate costs beside other ways, and what a hundred streams cost."""
+
+    def run(program: str, rounds: int) -> Any:
+        print(f"in an event loop: {program}, {rounds} rounds", flush=True)
+        command = [sys.executable, str(HERE / program), str(rounds)]
+        return json.loads(subprocess.check_output(command, timeout=900))
+
+    rounds = 5 if quick else ASYNC_ROUNDS
+    times = run("async_ways.py", rounds)
+    with one_core():
+        times |= {f"one core/{name}": own for name, own in run("async_ways.py", rounds).items()}
+    packages = "pullit", "janus", "culsans"
+    return {
+        "date": datetime.date.today().isoformat(),
+        "versions": {"CPython": platform.python_version()} | {p: version(p) for p in packages},
+        "rounds": rounds,
+        "seconds": {name: quartiles(own) for name, own in times.items()},
+        "streams": run("streams.py", 1 if quick else STREAM_ROUNDS),
+    }
+
+
 def measure(quick: bool) -> dict[str, Any]:
     found = versions()
     missing = lacking(found)
     for line in missing:
         print(f"left out: {line}")
-    languages.BUILD.mkdir(parents=True, exist_ok=True)
     languages.build_go()
     suite = measure_times(0 if quick else LIMIT)
     metadata = suite.get_metadata()
@@ -131,18 +156,24 @@ def measure(quick: bool) -> dict[str, Any]:
         "seconds": {b.get_name(): quartiles(b.get_values()) for b in suite},
         "instructions": counts,
         "bytes": measure_memory([1, 1_000] if quick else [1, 1_000, 100_000]),
+        "async": measure_async(quick),
     }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Run all benchmarks.")
     parser.add_argument("--quick", action="store_true", help="one round, and leave the docs alone")
+    parser.add_argument("--only-async", action="store_true", help="keep the other figures")
     parser.add_argument("--draw", action="store_true", help="measure nothing: use results.json")
     options = parser.parse_args()
     kept = HERE / "results.json"
     path = languages.BUILD / "results.json" if options.quick else kept
+    languages.BUILD.mkdir(parents=True, exist_ok=True)
     if not options.draw:
-        results = measure(options.quick)
+        if options.only_async:
+            results = json.loads(kept.read_text()) | {"async": measure_async(options.quick)}
+        else:
+            results = measure(options.quick)
         path.write_text(json.dumps(results, indent=1) + "\n")
     results = json.loads(path.read_text())
     pictures = path.parent if options.quick else DOCS / "pictures"
