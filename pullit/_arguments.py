@@ -25,8 +25,6 @@ TAKES_ONE = (
     "ProducerSide.yield_",
     "Channel.yield_",
     "Ahead.yield_",
-    "AsyncPull.yield_",
-    "AheadAsyncPull.yield_",
     "Batches.add",
 )
 TAKES_TWO = "ProducerSide.yield_pair", "Channel.yield_pair", "Batches.add_pair"

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from _thread import start_new_thread
 from collections import deque
 from collections.abc import Callable
 from types import FrameType
@@ -110,8 +111,10 @@ class Channel(EnginePull):
         if waiter is not None and waiter.waits():
             try:
                 waiter.wake()  # not wake_caller, for which there may be no room
-            except RecursionError:  # pragma: no cover  no room
-                raise
+            except RecursionError:
+                # A loop's wake takes more room than the value did, which is there. Another
+                # thread has its own; to start it is a call of C.
+                start_new_thread(self.wake_caller, ())
             except RuntimeError:  # pragma: no cover  a race: another has woken it
                 pass
         call.gate.acquire()

@@ -13,13 +13,13 @@ import time
 from typing import Any
 
 from pullit._ahead_on_thread import Ahead
-from pullit._channel import TURN, Channel
+from pullit._channel import TURN
 from pullit._consumer import END, ConsumerSide
 from pullit._errors import PullError, WrongThreadError, raise_as_left
 from pullit._lifetimes import DroppedAtExit, left, live, sweep
 from pullit._per_thread import known_thread
 from pullit._pull import Order
-from pullit._tasks import Closing, TaskWaiter, make_sure_of_room, running_loop
+from pullit._tasks import Closing, TaskWaiter, running_loop
 from pullit._threads import this_thread
 from pullit._types import NOTHING
 
@@ -35,10 +35,6 @@ class AsyncPull(ConsumerSide):
     asks = "anext"
     signals_end = StopIteration, StopAsyncIteration
 
-    def yield_(self, value: Any, /) -> Any:
-        make_sure_of_room()
-        return Channel.yield_(self, value)
-
     async def next(self, holder: object, order: Order | None = None, call: str = "anext") -> Any:
         """Resume seq, with *order*, and wait for a value; StopAsyncIteration at the end.
 
@@ -50,9 +46,10 @@ class AsyncPull(ConsumerSide):
         value: Any = NOTHING
         errors: list[BaseException] = []
         if not self.done():
-            waiter = TaskWaiter(self.check_loop(call))
+            loop = self.check_loop(call)
             if self.values and (value := self.take_quickly()) is not NOTHING:
                 return value
+            waiter = TaskWaiter(loop)
             waits = False
             try:
                 self.claim(waiter, call)
@@ -192,10 +189,6 @@ class AheadAsyncPull(Ahead, AsyncPull):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.turns = self.most  # values until the loop is to have its turn
-
-    def yield_(self, value: Any, /) -> Any:
-        make_sure_of_room()
-        return Ahead.yield_(self, value)
 
     def take_quickly(self) -> Any:
         if TURN in self.caller:

@@ -7,15 +7,6 @@ from typing import Any
 
 from pullit._channel import TURN
 
-# How many calls it may take to wake a loop, in debug mode, too.
-WAKING = 30
-
-
-def make_sure_of_room(calls: int = WAKING) -> None:
-    """Raise RecursionError unless so many nested *calls* can be made."""
-    if calls:
-        make_sure_of_room(calls - 1)
-
 
 class TaskWaiter:
     """A call of anext, which waits in a task."""
