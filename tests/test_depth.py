@@ -5,7 +5,9 @@ Afterwards, too. Nothing spins or hangs, and no iterator is empty in silence.
 
 from __future__ import annotations
 
+import asyncio
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -259,3 +261,35 @@ def test_20_a_runaway_recursion_gives_no_value_that_nobody_yielded(engine: Engin
     finally:
         sys.setrecursionlimit(limit)
     assert got == list(range(len(got)))
+
+
+@pytest.mark.parametrize("ahead", [0, 64])
+def test_20_a_yield_at_any_depth_wakes_the_loop(ahead: int) -> None:
+    """That takes more room than the value; where there is none, another thread does it."""
+
+    async def run(deep: int) -> None:
+        returned = threading.Event()
+        arrived = threading.Event()
+
+        def seq(yield_: Callable[[str], Any]) -> None:
+            try:
+                at_depth(deep, lambda: yield_("deep"))
+            except RecursionError:
+                pass
+            else:
+                returned.set()
+                arrived.wait(20)
+            yield_("later")
+
+        found = []
+        async with asyncio.timeout(10), pullit.aiterate(seq, read_ahead=ahead) as it:
+            async for value in it:
+                found.append(value)
+                arrived.set()
+        assert found == (["deep", "later"] if returned.is_set() else ["later"])
+        outcomes.add(returned.is_set())
+
+    outcomes: set[bool] = set()
+    for left in range(1, 40):
+        asyncio.run(run(sys.getrecursionlimit() - left))
+    assert outcomes == {True, False}
