@@ -8,6 +8,26 @@ from typing import Any
 from pullit._channel import TURN
 
 
+class Wake(asyncio.Future[None]):
+    """A future whose task goes on at once, and not in the loop's next turn: that takes 5 µs."""
+
+    step: tuple[Any, Any] | None = None  # what the task goes on by, and its context
+
+    def add_done_callback(self, step: Any, *, context: Any = None) -> None:
+        super().add_done_callback(step, context=context)  # for cancel
+        self.step = None if context is None else (step, context)  # a task gives its own
+
+    def wake(self) -> None:
+        """In the loop, outside of any task."""
+        if self.step is None:
+            self.set_result(None)
+            return
+        step, context = self.step
+        self.remove_done_callback(step)
+        self.set_result(None)
+        context.run(step, self)
+
+
 class TaskWaiter:
     """A call of anext, which waits in a task."""
 
@@ -15,7 +35,7 @@ class TaskWaiter:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
-        self.future: asyncio.Future[None] | None = None
+        self.future: Wake | None = None
         self.woken = False  # what runs ahead wakes it once
 
     def waits(self) -> bool:
@@ -29,10 +49,10 @@ class TaskWaiter:
     def resume(self) -> None:
         """In the loop, so that this cannot come between its look and its wait."""
         if self.future is not None and not self.future.done():
-            self.future.set_result(None)
+            self.future.wake()
 
     async def wait(self) -> None:
-        self.future = self.loop.create_future()
+        self.future = Wake(loop=self.loop)
         await self.future
         self.woken = False
 

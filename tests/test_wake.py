@@ -1,0 +1,65 @@
+"""What a task awaits in anext: it goes on in the turn of the loop in which it is woken."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import pullit
+
+
+def seq(yield_: Callable[[int], Any]) -> None:
+    yield_(1)
+
+
+def test_a_woken_task_goes_on_in_the_same_turn_of_the_loop() -> None:
+    """What the wake has been given to the loop with comes after it, not before."""
+
+    async def main() -> list[str]:
+        order: list[str] = []
+        loop = asyncio.get_running_loop()
+        call = loop.call_soon_threadsafe
+
+        def call_both(*args: Any, **options: Any) -> Any:
+            call(*args, **options)
+            return call(order.append, "next in the turn")
+
+        loop.call_soon_threadsafe = call_both  # type: ignore[assignment, method-assign]
+        try:
+            async with pullit.aiterate(seq) as it:
+                await anext(it)
+                order.append("the task")
+        finally:
+            del loop.call_soon_threadsafe
+        return order
+
+    assert asyncio.run(main())[:2] == ["the task", "next in the turn"]
+
+
+def test_who_steps_anext_by_hand_is_called_back_as_by_any_future() -> None:
+    """Without a context, so in the next turn."""
+
+    async def main() -> None:
+        go = threading.Event()
+
+        def later(yield_: Callable[[int], Any]) -> None:
+            go.wait(20)
+            yield_(1)
+
+        async with pullit.aiterate(later) as it:
+            call = it.__anext__()
+            future = call.send(None)
+            called = asyncio.Event()
+            future.add_done_callback(lambda _: called.set())
+            go.set()
+            async with asyncio.timeout(10):
+                await called.wait()
+            with pytest.raises(StopIteration) as returned:
+                call.send(None)
+            assert returned.value.value == 1
+
+    asyncio.run(main())
