@@ -41,11 +41,11 @@ coverage: $(VENV)/group-test
 	$(RUN) -m coverage combine --quiet
 	$(RUN) -m coverage report
 
-# Takes ten minutes at most. Leaves out what is not installed: valgrind, ruby, lua.
+# Takes some ten minutes. Leaves out what is not installed: valgrind, ruby, lua.
 bench: $(VENV)/group-bench
 	$(RUN) benchmarks/run.py $(BENCH)
 
-# Of these only what happens in an event loop: two minutes.
+# Of these only what happens in an event loop: two or three minutes.
 bench-async: $(VENV)/group-bench
 	$(RUN) benchmarks/run.py --only-async $(BENCH)
 

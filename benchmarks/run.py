@@ -38,8 +38,8 @@ DOCS = HERE.parent / "docs"
 TIMES = HERE / "times.py"
 
 LIMIT = 330  # seconds for the times, about half of what all takes
-ASYNC_ROUNDS = 31  # some 50 seconds, twice
-STREAM_ROUNDS = 3  # twenty seconds each
+ASYNC_ROUNDS = 31  # some 20 seconds, twice
+STREAM_ROUNDS = 3  # half a minute each
 
 
 def versions() -> dict[str, str]:

@@ -14,6 +14,7 @@ import asyncio
 import json
 import random
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing
@@ -42,7 +43,19 @@ def compute() -> None:
         pass
 
 
-MAKES: dict[str, Make] = {"sleeps": partial(time.sleep, 0.005), "computes": compute}
+def compute_in_turn() -> None:
+    """The same, but no more than two of all at a time: others need not wait for more."""
+    with turns:
+        compute()
+
+
+turns = threading.Semaphore(2)
+
+MAKES: dict[str, Make] = {
+    "sleeps": partial(time.sleep, 0.005),
+    "computes": compute,
+    "computes, two at a time": compute_in_turn,
+}
 
 
 def tokens(make: Make) -> Iterator[object]:
