@@ -53,7 +53,10 @@ class TaskWaiter:
 
     async def wait(self) -> None:
         self.future = Wake(loop=self.loop)
-        await self.future
+        try:
+            await self.future
+        finally:
+            self.future = None  # it knows the task, and a yield_ that waits knows us
         self.woken = False
 
 

@@ -165,14 +165,16 @@ def test_21_a_signal_interrupts_a_waiting_next_at_once() -> None:
                 raise
 
         def interrupt(*_):
+            signal.setitimer(signal.ITIMER_REAL, 0)
             raise KeyboardInterrupt
 
         signal.signal(signal.SIGALRM, interrupt)
         it = pullit.iterate(producer, engine="thread")
         next(it)
         (thread,) = set(threading.enumerate()) - {threading.main_thread()}
-        signal.setitimer(signal.ITIMER_REAL, 0.02)
         try:
+            # Again, since one that comes right before a wait interrupts nothing.
+            signal.setitimer(signal.ITIMER_REAL, 0.02, 0.02)
             next(it)
         except KeyboardInterrupt:
             print(it, it.done, list(it), thread.is_alive())
@@ -444,14 +446,16 @@ def test_21_a_value_that_comes_with_the_signal_is_not_taken_for_a_later_one(firs
 def test_21_a_producer_that_has_yet_to_yield_can_go_on_with_pulls_of_its_own() -> None:
     """It was sent no answer, for it to take for one of theirs."""
     got: list[list[int]] = []
-    go_on = threading.Event()
+    go_on, struck = threading.Event(), threading.Event()
 
     def interrupt(*_: object) -> None:
+        struck.set()
         raise KeyboardInterrupt
 
     def producer(yield_: Callable[[int], Any]) -> None:
         threads.append(threading.current_thread())
-        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+        while not struck.wait(0.01):  # one that comes right before a wait interrupts nothing
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
         go_on.wait()
         got.append(list(pullit.iterate(countdown, engine="thread")))
 
