@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import socket
 import subprocess
 import sys
+import threading
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,6 +20,34 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 pytestmark = pytest.mark.skipif(
     not EXAMPLES.is_dir(), reason="the tests are here without examples/"
 )
+
+
+@contextmanager
+def served(app: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """Serve *app* by uvicorn in a process; give its address, and the process."""
+    for module in "fastapi.sse", "uvicorn":
+        if not find_spec(module.partition(".")[0]) or not find_spec(module):
+            pytest.skip(f"{app} needs {module}")
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        options = ["--app-dir", str(EXAMPLES), "--fd", str(listening.fileno())]
+        options += ["--log-level", "warning"]
+        process = subprocess.Popen(
+            [sys.executable, "-W", "default::ResourceWarning", "-m", "uvicorn", *options, app],
+            pass_fds=[listening.fileno()],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+        )
+        killer = threading.Timer(60, process.kill)  # what waits for it then fails
+        killer.start()
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}", process
+        finally:
+            killer.cancel()
+            process.terminate()
+            _, errors = process.communicate(timeout=60)
+            assert errors == ""
 
 
 def output(program: str, *needed: str) -> list[str]:
@@ -79,3 +113,21 @@ def test_merge_databases_keeps_the_order_of_the_keys() -> None:
     times = [line.split()[0] for line in lines if line[:1].isdigit()]
     assert len(times) == 4
     assert times == sorted(times)
+
+
+def test_stream_tokens_sends_an_event_for_each_token() -> None:
+    """And one at the end; a client that leaves ends the generator long before that."""
+    with served("stream_tokens:app") as (address, server):
+        assert server.stdout
+        with urllib.request.urlopen(f"{address}/answers?question=Why", timeout=60) as events:
+            text = events.read().decode()
+        *tokens, done = text.removesuffix("\n\n").split("\n\n")
+        words = [json.loads(event.removeprefix("data: ")) for event in tokens]
+        assert " ".join(words) == "Why? Because the kettle was on, and so was the cake."
+        assert done == "event: done"
+        assert server.stdout.readline() == "Why: 11 tokens were sent\n"
+        long = "+".join(["Why"] * 1000)
+        with urllib.request.urlopen(f"{address}/answers?question={long}", timeout=60) as events:
+            assert events.readline() == b'data: "Why"\n'
+        sent = server.stdout.readline().rpartition(": ")[2].split()[0]
+        assert 1 <= int(sent) < 1000

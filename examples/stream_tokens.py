@@ -1,0 +1,43 @@
+"""Stream what a blocking generator makes to web clients, as server-sent events.
+
+Serve it, and ask:
+
+    uvicorn --app-dir examples stream_tokens:app
+    curl --no-buffer 'localhost:8000/answers?question=Why'
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Iterator
+
+from fastapi import FastAPI
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+
+import pullit
+
+app = FastAPI()
+
+
+def generate(question: str) -> Iterator[str]:
+    """Give the tokens of an answer: in the place of a model, which blocks for each."""
+    n = 0
+    try:
+        for token in f"{question}? Because the kettle was on, and so was the cake.".split():
+            time.sleep(0.02)
+            yield token
+            n += 1
+    finally:
+        print(f"{question}: {n} tokens were sent", flush=True)
+
+
+@app.get("/answers", response_class=EventSourceResponse)
+async def answers(question: str) -> AsyncIterator[ServerSentEvent]:
+    """Send each token as soon as it is there, and an event of its own at the end."""
+    tokens = pullit.from_iterable(generate(question))
+    # The generator runs in a thread. When the client leaves, this task is cancelled; the
+    # end of the block then closes the generator, after the token that it is making.
+    async with pullit.aiterate(tokens) as it:
+        async for token in it:
+            yield ServerSentEvent(data=token)
+    yield ServerSentEvent(event="done")
