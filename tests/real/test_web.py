@@ -27,6 +27,7 @@ from fastapi import Depends, FastAPI, WebSocket, WebSocketDisconnect  # noqa: E4
 from fastapi.responses import StreamingResponse  # noqa: E402
 from fastapi.sse import EventSourceResponse  # noqa: E402
 from starlette.background import BackgroundTask  # noqa: E402
+from starlette.requests import ClientDisconnect  # noqa: E402
 from websockets.exceptions import ConnectionClosedError  # noqa: E402
 from websockets.sync.client import connect  # noqa: E402
 
@@ -102,6 +103,8 @@ class Site:
         )
 
     async def call(self, scope: Any, receive: Any, send: Any) -> None:
+        """Call the app, as ASGI has it."""
+
         async def note_disconnect() -> Any:
             message = await receive()
             if message["type"] == "http.disconnect":
@@ -272,6 +275,39 @@ def test_29_a_client_that_leaves_stops_its_producer(loop: str, way: Way) -> None
         assert tokens.made == 6
     if tokens.answers:
         assert tokens.answers == [True] * 5 + [False]
+
+
+@pytest.mark.parametrize("way", [async_with, async_dependency, thread_dependency])
+def test_29_a_client_that_leaves_is_an_error_of_send_in_newer_asgi(way: Way) -> None:
+    """Since version 2.4 Starlette makes that ClientDisconnect, and calls no background task."""
+    app, tokens = FastAPI(), Tokens()
+    way(app, tokens)
+    tokens.go.release(5)
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        if message.get("body") == b"data: 5\n\n":
+            raise OSError("the client has gone")
+
+    async def main() -> None:
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.4"},
+            "http_version": "1.1",
+            "method": "GET",
+            "path": "/",
+            "query_string": b"",
+            "headers": [],
+        }
+        with pytest.raises(ClientDisconnect):
+            await app(scope, receive, send)
+        # A generator that was dropped is closed by the loop, in its next turns.
+        assert await asyncio.to_thread(tokens.ended.wait, PATIENCE)
+
+    asyncio.run(main())
+    assert tokens.answers == [True] * 4 + [False]
 
 
 def test_29_the_wait_for_a_producer_is_given_up_under_anyio() -> None:
