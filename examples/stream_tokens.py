@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Iterator
+from typing import Annotated
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 import pullit
@@ -31,13 +32,17 @@ def generate(question: str) -> Iterator[str]:
         print(f"{question}: {n} tokens were sent", flush=True)
 
 
+async def tokens_of(question: str) -> AsyncIterator[AsyncIterator[str]]:
+    """Run the generator in a thread. It is closed when the client leaves, or at the end."""
+    async with pullit.aiterate(pullit.from_iterable(generate(question))) as tokens:
+        yield tokens
+
+
 @app.get("/answers", response_class=EventSourceResponse)
-async def answers(question: str) -> AsyncIterator[ServerSentEvent]:
+async def answers(
+    tokens: Annotated[AsyncIterator[str], Depends(tokens_of)],
+) -> AsyncIterator[ServerSentEvent]:
     """Send each token as soon as it is there, and an event of its own at the end."""
-    tokens = pullit.from_iterable(generate(question))
-    # The generator runs in a thread. When the client leaves, this task is cancelled; the
-    # end of the block then closes the generator, after the token that it is making.
-    async with pullit.aiterate(tokens) as it:
-        async for token in it:
-            yield ServerSentEvent(data=token)
+    async for token in tokens:
+        yield ServerSentEvent(data=token)
     yield ServerSentEvent(event="done")

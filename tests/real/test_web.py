@@ -7,6 +7,7 @@ import gc
 import logging
 import queue
 import threading
+import time
 import traceback
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
@@ -178,6 +179,19 @@ def server_sent_events(app: FastAPI, tokens: Tokens) -> bool:
     return False
 
 
+def server_sent_events_of_dependency(app: FastAPI, tokens: Tokens) -> bool:
+    async def stream() -> AsyncIterator[Any]:
+        async with aiterate(tokens) as it:
+            yield it
+
+    @app.get("/", response_class=EventSourceResponse)
+    async def page(it: Any = Depends(stream)) -> AsyncIterator[str]:  # noqa: B008
+        async for token in it:
+            yield token
+
+    return True
+
+
 def async_dependency(app: FastAPI, tokens: Tokens) -> bool:
     async def stream() -> AsyncIterator[Any]:
         async with aiterate(tokens) as it:
@@ -242,6 +256,7 @@ WAYS: list[Way] = [
     async_with,
     async_with_ahead,
     server_sent_events,
+    server_sent_events_of_dependency,
     async_dependency,
     async_background,
     generator_of_tokens,
@@ -275,6 +290,45 @@ def test_29_a_client_that_leaves_stops_its_producer(loop: str, way: Way) -> None
         assert tokens.made == 6
     if tokens.answers:
         assert tokens.answers == [True] * 5 + [False]
+
+
+@pytest.fixture
+def no_collections() -> Iterator[None]:
+    """What is stopped is not stopped because it was collected."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("no_collections")
+@pytest.mark.parametrize("way", [way for way in WAYS if way is not server_sent_events])
+def test_29_a_client_that_is_slower_stops_its_producer_too(loop: str, way: Way) -> None:
+    """When it leaves, the server waits for it, and nobody for the producer.
+
+    FastAPI's own events are left out: it does not close a path operation that waits in
+    `yield`. docs/howto-async.md says to put the iterator into a dependency.
+    """
+    app, tokens = FastAPI(), LongTokens()
+    way(app, tokens)
+    with serve(app, loop) as site:
+        with httpx.stream("GET", f"http://{site.address}/", timeout=PATIENCE) as response:
+            next(response.iter_raw())
+            tokens.wait_until_the_server_waits()
+        assert tokens.ended.wait(PATIENCE)
+
+
+class LongTokens(Tokens):
+    """It makes them at once, and so long that the server must soon wait for its client."""
+
+    def make(self) -> str:
+        self.made += 1
+        return "data: " + self.made * 65536 * "." + "\n\n"
+
+    def wait_until_the_server_waits(self) -> None:
+        made = -1
+        while self.made != made:
+            made = self.made
+            time.sleep(0.02)  # and if it does not, it is the other test over again
 
 
 @pytest.mark.parametrize("way", [async_with, async_dependency, thread_dependency])
@@ -394,7 +448,7 @@ def fails_after_two(yield_: Yield[str]) -> None:
     raise LookupError("no such token")
 
 
-@pytest.mark.parametrize("way", WAYS[:5])
+@pytest.mark.parametrize("way", WAYS[:6])
 def test_06_an_error_midway_is_in_the_log(
     loop: str, way: Way, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -412,7 +466,7 @@ def test_06_an_error_midway_is_in_the_log(
             broken = True
         site.left.get(timeout=PATIENCE)
     # FastAPI's own events may end as if all were well, before it has seen the error.
-    assert broken or way is server_sent_events
+    assert broken or way in (server_sent_events, server_sent_events_of_dependency)
     check_log(caplog)
 
 
