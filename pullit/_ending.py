@@ -66,9 +66,11 @@ class EndingPull(ProducerSide):
             home.free_list.relay.parent = home.free_list.main
         if f is None:
             self.f = self.argument = None
-        self.error = self.value = None
         self.producer = self.to_producer = self.blocked = self.regular = None
         self.root = None  # until then the end has yet to be delivered
+        # After that: a traceback may hold the last reference to seq's own iterator, which
+        # stops its pull when it is dropped.
+        self.error = self.value = None
         if f is not None:
             self.state = UNSTARTED
         if home is not None:

@@ -558,3 +558,31 @@ def test_14_a_pull_may_be_dropped_elsewhere_while_another_of_its_thread_runs() -
         print(len(list(pullit.iterate(seq))))
         """
     assert run_script(script) == "1500\n"
+
+
+@pytest.mark.parametrize("options", ["", ", read_ahead=2", ", engine='thread'"])
+def test_14_a_producer_that_holds_its_own_iterator_is_stopped_at_exit(options: str) -> None:
+    """Once, though the error that ends it holds the iterator too; no collection finds it before.
+
+    Since 3.15 greenlet lets the collector look into it; but pullit knows what is to be
+    stopped, and that has the producer.
+    """
+    script = f"""
+        import gc
+        import pullit
+
+        def seq(yield_):
+            own = its.pop()
+            try:
+                while True:
+                    yield_(1)
+            finally:
+                print("stopped")
+
+        its = []
+        its.append(pullit.iterate(seq{options}))
+        next(its[0])
+        gc.collect()
+        print("collected")
+        """
+    assert run_script(script) == "collected\nstopped\n"
