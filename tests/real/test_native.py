@@ -18,7 +18,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from apart import run_apart
+from apart import hang_now, run_apart
 from loops import LEAVES, ORDER, Walk, answer, close, fail, leave_loop, leave_with
 
 from pullit import PullError, PullExit, PullIterator, Seq, from_callback, iterate
@@ -623,12 +623,21 @@ def test_sqlite3_cannot_be_walked_so_on_a_thread(db: sqlite3.Connection) -> None
     run = select(db, "select f(n) from t order by n")
     with pytest.raises(sqlite3.ProgrammingError, match="in that same thread"):
         next(iterate(from_callback(run), engine="thread"))
+    run_apart(use_from_another_thread, may_hang=True)
+
+
+def use_from_another_thread() -> None:
+    """Until SQLite 3.53 the other thread waits for the producer; since then, all threads do.
+
+    sqlite3 then waits for SQLite's lock with the GIL held, in plain Python as well.
+    """
     with closing(sqlite3.connect(":memory:", check_same_thread=False)) as db:
         fill(db)
         seq = from_callback(select(db, "select f(n) from t order by n"))
         with iterate(seq, engine="thread") as it:
             next(it)
             query = Thread(target=lambda: db.execute("select 2").fetchone())
+            hang_now()
             query.start()
             query.join(0.1)
             assert query.is_alive()
