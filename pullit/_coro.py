@@ -21,7 +21,7 @@ from greenlet import GreenletExit, getcurrent, greenlet
 
 from pullit._errors import PullError
 from pullit._foreign import PROVIDER, forward
-from pullit._free_list import OVERLAP, SHALLOW, UNFIT, FreeList
+from pullit._free_list import SHALLOW, UNFIT, FreeList
 from pullit._per_thread import PerThread, per_thread
 from pullit._types import NOTHING
 
@@ -75,6 +75,7 @@ def corostart(depth: int) -> object:
     home = per_thread()
     free_list = home.free_list
     assert free_list
+    overlap = free_list.overlap
     while True:
         c, home.starting = home.starting, None
         f, c.f = c.f, None
@@ -98,7 +99,7 @@ def corostart(depth: int) -> object:
             got = free_list.relay.switch(got)
         got = None
         # greenlet knows how much of the consumer's stack this switch had to copy.
-        if home.starting.blocked._stack_saved > OVERLAP:
+        if home.starting.blocked._stack_saved > overlap:
             getcurrent().parent, home.starting = home.starting.blocked, None
             return UNFIT
 
