@@ -80,6 +80,8 @@ def generator(function: Any = None, /, *, read_ahead: int = 0, engine: Engine = 
     if isinstance(function, classmethod):
         raise TypeError("pullit.generator: got a classmethod; write @classmethod above @generator")
     check_seq("pullit.generator", function)
+    from pullit._signature import WithoutYield  # inspect, which it needs, is slow to import
+
     place, label = place_of_yield(function), seq_name(function)
 
     def generate(*args: Any, **kwargs: Any) -> PullIterator[Any]:
@@ -98,7 +100,7 @@ def generator(function: Any = None, /, *, read_ahead: int = 0, engine: Engine = 
         made_by_generator.append(generate.__code__)
     names = getattr(getattr(function, "__code__", None), "co_varnames", ("",) * (place + 1))
     copy_annotations(generate, function, names[place] if len(names) > place else "")
-    hide_from_signature(generate, function, place)
+    vars(generate)["__signature__"] = WithoutYield(function, place, PullIterator)
     return generate
 
 
@@ -128,33 +130,22 @@ def place_of_yield(function: Any) -> int:
     return 0
 
 
-def hide_from_signature(generate: Any, function: Any, place: int) -> None:
-    """Have `inspect.signature` of *generate* show all parameters of *function* but yield_."""
-    from inspect import Parameter, signature  # for those who use it
-
-    try:
-        whole = signature(function)
-    except (TypeError, ValueError):  # pragma: no cover  of some callables nobody knows it
-        return
-    parameters = list(whole.parameters.values())
-    if len(parameters) > place and parameters[place].kind is not Parameter.VAR_POSITIONAL:
-        del parameters[place]
-    generate.__signature__ = whole.replace(parameters=parameters, return_annotation=PullIterator)
-
-
 def copy_annotations(generate: Any, function: Any, first: str) -> None:
     """Give *generate* the annotations of *function*'s other parameters."""
 
-    def rest(annotations: dict[str, Any]) -> dict[str, Any]:
+    def rest(annotations: dict[str, Any], returns: Any = PullIterator) -> dict[str, Any]:
         kept = {name: hint for name, hint in annotations.items() if name != first}
-        return {**kept, "return": PullIterator}
+        return {**kept, "return": returns}
 
     if sys.version_info >= (3, 14):  # evaluated when asked for
 
         def annotate(format: Any, /) -> dict[str, Any]:
-            from annotationlib import get_annotations
+            from annotationlib import Format, get_annotations
 
-            return rest(get_annotations(function, format=format))
+            if format == Format.VALUE_WITH_FAKE_GLOBALS:
+                raise NotImplementedError  # the others need none
+            returns = "pullit.PullIterator" if format == Format.STRING else PullIterator
+            return rest(get_annotations(function, format=format), returns)
 
         generate.__annotate__ = annotate
     else:

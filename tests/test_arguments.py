@@ -9,7 +9,7 @@ import traceback
 import weakref
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from functools import partial
-from typing import Any, get_type_hints
+from typing import Any, cast, get_type_hints
 
 import pytest
 from elsewhere import run_script
@@ -354,6 +354,79 @@ def test_wrapped_is_the_function_and_the_signature_has_no_yield() -> None:
     assert list(inspect.signature(made).parameters) == ["tree", "deep"]
     assert list(inspect.signature(Tree().leaves).parameters) == ["depth"]
     assert list(inspect.signature(Tree.leaves).parameters) == ["self", "depth"]
+
+
+def test_a_signature_is_looked_at_as_one_is() -> None:
+    """It binds arguments, is changed, compared, copied and shown as a plain one is."""
+
+    def walk(yield_: Callable[[int], Any], tree: list[int], *, deep: bool = True) -> None:
+        pass
+
+    shown = inspect.signature(pullit.generator(walk))
+    assert str(shown).startswith("(tree: 'list[int]', *, deep: 'bool' = True) -> ")
+    assert shown.bind([1], deep=False).arguments == {"tree": [1], "deep": False}
+    with pytest.raises(TypeError, match="missing a required argument: 'tree'"):
+        shown.bind()
+    assert shown == inspect.signature(pullit.generator(walk))
+    assert pickle.loads(pickle.dumps(shown)) == shown
+    assert shown.replace(parameters=[]) == inspect.Signature(return_annotation=pullit.PullIterator)
+    other = pullit.generator(lambda *anything: None)
+    assert list(inspect.signature(other).parameters) == ["anything"]
+    unknown = pullit.generator(cast(Any, type("Walk", (), {"__call__": max})()))
+    assert list(inspect.signature(unknown).parameters) == ["args", "kwargs"]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="annotations are evaluated at once")
+def test_annotations_may_name_what_comes_later() -> None:
+    """They are evaluated when somebody asks for them, and no earlier."""
+    program = """
+        import annotationlib, inspect, typing, pullit
+        from annotationlib import Format
+        from pullit import Yield
+
+        @pullit.generator
+        def walk(yield_: Yield[Leaf], tree: Node, deep: list[Leaf] | None = None): ...
+
+        class Forest:
+            @pullit.generator
+            def trees(self, yield_: Later, tree: Node) -> None: ...
+
+        get = annotationlib.get_annotations
+        names = {"tree": "Node", "deep": "list[Leaf] | None", "return": "pullit.PullIterator"}
+        assert get(walk, format=Format.STRING) == names
+        early = get(walk, format=Format.FORWARDREF)
+        assert list(early) == ["tree", "deep", "return"]
+        assert early["tree"].__forward_arg__ == "Node"
+        assert early["return"] is pullit.PullIterator
+        for ask in get, typing.get_type_hints, lambda walk: walk.__annotations__:
+            try:
+                ask(walk)
+            except NameError as e:
+                assert e.name in ("Node", "Leaf")
+            else:
+                raise AssertionError(ask)
+        shown = inspect.signature(walk)
+        assert list(shown.parameters) == ["tree", "deep"]
+        assert shown.parameters["tree"].annotation.__forward_arg__ == "Node"
+
+        class Node: ...
+        class Leaf: ...
+
+        hints = {"tree": Node, "deep": list[Leaf] | None, "return": pullit.PullIterator}
+        for format in Format.VALUE, Format.FORWARDREF:
+            assert get(walk, format=format) == hints
+        assert typing.get_type_hints(walk) == walk.__annotations__ == hints
+        assert early["tree"].evaluate() is Node
+        for shown in shown, inspect.signature(walk):
+            assert [p.annotation for p in shown.parameters.values()] == [Node, list[Leaf] | None]
+            assert shown.return_annotation is pullit.PullIterator
+        # Of a method too: Later, which yield_ has, is never there.
+        assert list(inspect.signature(Forest().trees).parameters) == ["tree"]
+        assert get(Forest.trees, format=Format.STRING)["tree"] == "Node"
+        assert get(Forest.trees, format=Format.FORWARDREF)["tree"] is Node
+        assert inspect.signature(Forest.trees).parameters["tree"].annotation is Node
+    """
+    run_script(program)
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="3.11 keeps them in the calling frame")

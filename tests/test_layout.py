@@ -41,6 +41,7 @@ ORDER = [
     "_iterator",
     "_read_ahead",
     "_async",
+    "_signature",
     "_generator",
     "_running_api",
     "_callback",
