@@ -15,6 +15,8 @@ from pullit._coro import Coro
 from pullit._lifetimes import live
 from pullit._types import Engine
 
+freeze: Callable[[], object] = getattr(gc, "freeze", lambda: None)  # PyPy has none
+
 ENGINES: list[Engine] = ["greenlet", "thread"]
 
 
@@ -30,7 +32,7 @@ def pytest_collection_finish() -> None:
     # gc does not know of referrers that are frozen, and Hypothesis warns.
     draw()
     gc.collect()
-    gc.freeze()
+    freeze()
 
 
 def count_coroutines() -> int:
@@ -73,7 +75,7 @@ def nothing_left_alive() -> Iterator[None]:
     for thread in left:
         thread.join(1)
     now = count_coroutines()
-    gc.freeze()
+    freeze()
     assert set(live) <= pulls
     assert now <= coroutines
     assert not any(thread.is_alive() for thread in left)

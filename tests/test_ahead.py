@@ -15,7 +15,6 @@ import itertools
 import sys
 import threading
 import traceback
-import tracemalloc
 import weakref
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -338,6 +337,7 @@ def test_one_switch_brings_n_values(n: int, size: int) -> None:
 
 def test_a_huge_number_costs_nothing() -> None:
     """What matters is how many values there are."""
+    tracemalloc = pytest.importorskip("tracemalloc")
     list(iterate(numbers(3), read_ahead=10**9))
     tracemalloc.start()
     try:
