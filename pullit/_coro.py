@@ -168,9 +168,9 @@ def coro_of(coroutine: Any) -> Coro | None:
     It is a variable of the lowest frame: a registry would cost each pull.
     """
     frame = coroutine.gr_frame or sys._getframe()
-    while frame.f_back is not None:
-        frame = frame.f_back
-    return variable(frame, "c") if frame.f_code is corostart.__code__ else None
+    while frame is not None and frame.f_code is not corostart.__code__:
+        frame = frame.f_back  # in PyPy there are frames below, without an end
+    return variable(frame, "c") if frame is not None else None
 
 
 def variable(frame: FrameType, name: str) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from _weakref import getweakrefcount
+from functools import cache
 from typing import Any
 
 from greenlet import getcurrent, greenlet
@@ -84,6 +85,7 @@ def references() -> int:
 UNKNOWN = references() if MOST_PARKED else 0  # it depends on the version of Python
 
 
+@cache
 def bytes_of_a_call() -> int:
     """Return how much of the C stack a call from C takes, as greenlet counts it."""
     consumer: Any = getcurrent()
