@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 import threading
@@ -9,6 +10,8 @@ import time
 from collections.abc import Callable
 from textwrap import dedent
 from typing import Any, TypeVar
+
+import pytest
 
 from pullit._ahead_on_thread import AheadThreadPull
 from pullit._on_thread import ThreadPull
@@ -67,6 +70,13 @@ def come_to_rest(it: Any) -> None:
     if isinstance(pull, AheadThreadPull):
         ahead: AheadThreadPull = pull
         wait_until(lambda: ahead.ended or (ahead.waiting and len(ahead.values) >= ahead.most))
+
+
+def needs(name: str) -> pytest.MarkDecorator:
+    """Skip a test where the platform has no *name*, ``os.fork`` for example: Windows."""
+    module, _, attribute = name.partition(".")
+    there = hasattr(importlib.import_module(module), attribute)
+    return pytest.mark.skipif(not there, reason=f"there is no {name} on {sys.platform}")
 
 
 def run_script(script: str, *options: str, quiet: bool = True) -> str:

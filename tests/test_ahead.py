@@ -23,7 +23,7 @@ from typing import Any
 
 import greenlet
 import pytest
-from elsewhere import come_to_rest, error_in_thread, in_thread, run_script
+from elsewhere import come_to_rest, error_in_thread, in_thread, needs, run_script
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from producers import api, countdown, deaf, failing, logged
@@ -1562,6 +1562,7 @@ def test_21_its_threads_are_gone_when_the_pull_is() -> None:
         assert threading.enumerate() == before
 
 
+@needs("signal.setitimer")
 def test_21_one_that_was_interrupted_stops_at_its_next_yield() -> None:
     """And does not first fill the batch."""
     script = """
@@ -1790,6 +1791,7 @@ def test_06_wherever_a_signal_strikes_an_error_of_seq_is_no_return(n: int) -> No
     assert k > 20
 
 
+@needs("signal.setitimer")
 def test_a_storm_of_signals_loses_no_value_and_no_order() -> None:
     """As it comes, for a while; what strikes while a dropped one is stopped goes to stderr."""
     script = """

@@ -11,7 +11,7 @@ from textwrap import dedent
 from typing import Any, NoReturn
 
 import pytest
-from elsewhere import run_script
+from elsewhere import needs, run_script
 
 import pullit
 from pullit import Seq
@@ -20,6 +20,7 @@ from pullit._types import Engine
 # Forks. Greenlets are copied with the process; the thread engine's threads are not.
 
 
+@needs("os.fork")
 def test_a_fork_copies_suspended_pulls() -> None:
     """Parent and child both go on with them, each for itself, to the end."""
     assert (
@@ -64,6 +65,7 @@ def test_a_fork_copies_suspended_pulls() -> None:
     )
 
 
+@needs("os.fork")
 def test_14_parent_and_child_each_stop_what_is_suspended_at_exit() -> None:
     """And a child that leaves by os._exit stops nothing, of its own or its parent's."""
     assert (
@@ -95,6 +97,7 @@ def test_14_parent_and_child_each_stop_what_is_suspended_at_exit() -> None:
     )
 
 
+@needs("os.fork")
 def test_a_producer_may_fork() -> None:
     """Its coroutine, and the consumer that waits for it, are in both."""
     assert (
@@ -117,6 +120,7 @@ def test_a_producer_may_fork() -> None:
     )
 
 
+@needs("os.fork")
 def test_a_fork_in_another_thread_leaves_its_pulls_to_the_child() -> None:
     """That thread is the child's main one; the parent's main thread's pulls are refused."""
     assert (
@@ -159,6 +163,7 @@ def test_a_fork_in_another_thread_leaves_its_pulls_to_the_child() -> None:
     )
 
 
+@needs("os.fork")
 @pytest.mark.parametrize("ending", ["os._exit(0)", "it.close(); os._exit(0)", "break"])
 def test_14_a_forked_child_is_refused_the_threads_of_its_parent(ending: str) -> None:
     """It has none of them: to wait for one would be to wait for ever. It may exit, too."""
@@ -194,6 +199,7 @@ def test_14_a_forked_child_is_refused_the_threads_of_its_parent(ending: str) -> 
     )
 
 
+@needs("os.fork")
 @pytest.mark.parametrize("options", [[], ["-X", "dev", "-W", "error::ResourceWarning"]])
 def test_14_a_forked_child_is_refused_the_greenlets_of_other_threads(options: list[str]) -> None:
     """It has not got those threads either; their pulls can be closed, and nothing is heard."""
@@ -241,6 +247,7 @@ def test_14_a_forked_child_is_refused_the_greenlets_of_other_threads(options: li
     )
 
 
+@needs("os.fork")
 def test_a_forked_child_may_start_pulls_on_threads_of_its_own() -> None:
     """Only those that the parent has started lack their threads."""
     assert (
@@ -462,6 +469,7 @@ PROGRAM = """
     """
 
 
+@needs("signal.pthread_kill")
 def test_06_ctrl_c_ends_a_program_as_it_does_without_us(engine: Engine) -> None:
     """By the signal, after the producer's cleanup, wherever it strikes."""
     kill = "os.kill(os.getpid(), signal.SIGINT)"

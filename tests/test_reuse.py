@@ -22,7 +22,7 @@ from typing import Any, ParamSpec
 
 import greenlet
 import pytest
-from elsewhere import in_thread, run_script, wait_until
+from elsewhere import in_thread, needs, run_script, wait_until
 from producers import countdown, deaf, failing
 from strikes import Strike, strike_at
 
@@ -1174,6 +1174,7 @@ def test_at_exit_parked_coroutines_are_quiet(options: list[str]) -> None:
     assert run_script(script, *options) == "2\n"
 
 
+@needs("os.fork")
 def test_after_a_fork_the_child_uses_what_was_parked() -> None:
     """It has the thread that forked, and its list."""
     script = """

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, NoReturn
 
 import pytest
-from elsewhere import has_yielded, in_thread, run_script, wait_until
+from elsewhere import has_yielded, in_thread, needs, run_script, wait_until
 from producers import countdown, deaf
 from strikes import Strike, strike_at
 
@@ -144,6 +144,7 @@ def test_21_nobody_keeps_its_thread() -> None:
     assert seen[0]() is None
 
 
+@needs("signal.setitimer")
 def test_21_a_signal_interrupts_a_waiting_next_at_once() -> None:
     """The pull is over, and the producer is told to stop at its next yield_."""
     assert (
@@ -188,6 +189,7 @@ def test_21_a_signal_interrupts_a_waiting_next_at_once() -> None:
     )
 
 
+@needs("signal.pthread_kill")
 def test_21_what_an_interrupted_producer_raises_goes_to_the_threads_hook(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -413,6 +415,7 @@ def test_21_a_thread_that_nobody_waits_for_any_more_runs_nothing(
     assert log == []
 
 
+@needs("signal.pthread_kill")
 @pytest.mark.parametrize("first", [True, False])
 def test_21_a_value_that_comes_with_the_signal_is_not_taken_for_a_later_one(first: bool) -> None:
     """It is lost with that next, be it the first, and its yield_ answers False."""
@@ -443,6 +446,7 @@ def test_21_a_value_that_comes_with_the_signal_is_not_taken_for_a_later_one(firs
     assert (list(it), answers) == ([], [False])
 
 
+@needs("signal.pthread_kill")
 def test_21_a_producer_that_has_yet_to_yield_can_go_on_with_pulls_of_its_own() -> None:
     """It was sent no answer, for it to take for one of theirs."""
     got: list[list[int]] = []
@@ -471,6 +475,7 @@ def test_21_a_producer_that_has_yet_to_yield_can_go_on_with_pulls_of_its_own() -
     assert got == [[3, 2, 1]]
 
 
+@needs("signal.setitimer")
 def test_a_storm_of_signals_leaves_each_pull_usable_or_finished(engine: Engine) -> None:
     """Wherever an exception strikes: no hang, no PullExit at the consumer.
 

@@ -418,7 +418,8 @@ def test_17_h5py_only_the_walk_itself_is_guarded(path: str) -> None:
 
 # ctypes: callbacks that cannot raise
 
-LIBC = ctypes.CDLL(None)
+LIBC: Any = ctypes.CDLL(None) if os.name == "posix" else None
+needs_libc = pytest.mark.skipif(not LIBC, reason=f"no C library is found by None on {sys.platform}")
 INT_P = ctypes.POINTER(ctypes.c_int)
 COMPARE = ctypes.CFUNCTYPE(ctypes.c_int, INT_P, INT_P)
 FTW = ctypes.CFUNCTYPE(
@@ -449,6 +450,7 @@ class Comparisons:
         return list(self.numbers)
 
 
+@needs_libc
 def test_qsort_compares_in_the_loop(engine: Engine) -> None:
     """Ask and tell: the loop is the comparison."""
     it = iterate(from_callback(Comparisons(5, 3, 8, 1, 9, 2)), engine=engine)
@@ -462,6 +464,7 @@ def test_qsort_compares_in_the_loop(engine: Engine) -> None:
     assert len(asked) >= 5
 
 
+@needs_libc
 @pytest.mark.parametrize("reply", [None, lambda *_: 0], ids=["ask", "reply"])
 def test_qsort_cannot_be_stopped_and_drains(
     engine: Engine, printed: list[type[BaseException]], reply: Callable[..., int] | None
@@ -477,6 +480,7 @@ def test_qsort_cannot_be_stopped_and_drains(
         printed.clear()
 
 
+@needs_libc
 def test_qsort_drains_in_silence_with_a_stop_reply(printed: list[type[BaseException]]) -> None:
     """Each comparison after the stop gets it, and close what the run returned."""
     it = iterate(from_callback(Comparisons(*range(1000)), reply=lambda *_: 0, stop_reply=0))
@@ -485,6 +489,7 @@ def test_qsort_drains_in_silence_with_a_stop_reply(printed: list[type[BaseExcept
     assert printed == []
 
 
+@needs_libc
 def test_qsort_the_consumers_error_is_raised_once_it_has_drained(
     printed: list[type[BaseException]],
 ) -> None:
@@ -498,6 +503,7 @@ def test_qsort_the_consumers_error_is_raised_once_it_has_drained(
     assert set(printed) <= {PullExit}
 
 
+@needs_libc
 def test_qsort_swallows_what_is_thrown_but_not_what_pack_raises(
     printed: list[type[BaseException]],
 ) -> None:
@@ -540,6 +546,7 @@ def descriptors() -> set[str]:
     return set(os.listdir("/dev/fd"))
 
 
+@needs_libc
 def test_nftw_walks_a_tree(tree: str, engine: Engine) -> None:
     """As os.walk does, and the loop may change what has been walked."""
     expected = {tree} | {os.path.join(d, n) for d, ds, fs in os.walk(tree) for n in ds + fs}
@@ -555,6 +562,7 @@ def test_nftw_walks_a_tree(tree: str, engine: Engine) -> None:
     assert not any(files for _, _, files in os.walk(tree))
 
 
+@needs_libc
 def test_nftw_stops_when_told_and_closes_its_directories(
     tree: str, engine: Engine, printed: list[type[BaseException]]
 ) -> None:
@@ -569,6 +577,7 @@ def test_nftw_stops_when_told_and_closes_its_directories(
     assert printed == []
 
 
+@needs_libc
 def test_nftw_walks_nest_and_stop_on_what_is_sent(
     tree: str, printed: list[type[BaseException]]
 ) -> None:
