@@ -25,21 +25,16 @@ class Ahead(ConsumerSide):
         """What seq calls with each value, from any thread; it waits where there is no room."""
         if not self.may_yield():
             return self.refuse()
-        # Once the value is there, nothing is called for which there might be no room.
+        # Before the value is there: afterwards there may be no room for it.
         call = WaitingYield(None) if len(self.values) + 1 >= self.most else None
         self.values.append(value)
         if self.told_to_stop:
             return self.refuse()  # pragma: no cover  a race with the stop
-        waiter = self.caller.get(TURN)
-        if waiter is not None and waiter.waits():
+        if TURN in self.caller:
             try:
-                waiter.wake()
+                self.wake_caller()
             except RecursionError:
-                # A loop's wake takes more room than the value did, which is there. Another
-                # thread has its own; to start it is a call of C.
-                start_new_thread(self.wake_caller, ())
-            except RuntimeError:  # pragma: no cover  a race: another has woken it
-                pass
+                start_new_thread(self.wake_caller, ())  # see Channel.yield_
         if call is None or len(self.values) < self.most:
             return not self.ended  # if seq has, the value may have come too late
         self.waiting.append(call)

@@ -6,9 +6,8 @@ signal, a collection or a fork finds nothing half done, and nothing rests on the
 Who adds something looks afterwards whether the other side has left meanwhile. Who
 leaves says so first, and looks then what is there.
 
-Two things are independent of each other: where the producer is (unstarted, open,
-stopping, ended), which `state` says, and whether a call of the consumer waits, which
-is then in `caller`.
+Where the producer is, `state` says: unstarted, open, stopping or ended. Apart from that, a call
+of the consumer may wait, which is then in `caller`.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from typing import Any
 
 from greenlet import GreenletExit
 
-from pullit._errors import is_ours, traceback_of
+from pullit._errors import is_ours, traceback_of, trim
 from pullit._guard import note_order
 from pullit._lifetimes import live
 from pullit._per_thread import end_thread, known_thread
@@ -107,16 +106,12 @@ class Channel(EnginePull):
         self.waiting.append(call)
         if self.told_to_stop and call.gate.locked():  # otherwise it has its answer
             call.open(STOP)  # pragma: no cover  a race with the stop
-        waiter = self.caller.get(TURN)
-        if waiter is not None and waiter.waits():
+        if TURN in self.caller:
             try:
-                waiter.wake()  # not wake_caller, for which there may be no room
+                self.wake_caller()
             except RecursionError:
-                # A loop's wake takes more room than the value did, which is there. Another
-                # thread has its own; to start it is a call of C.
+                # The value is there. Another thread has room, and to start it is a call of C.
                 start_new_thread(self.wake_caller, ())
-            except RuntimeError:  # pragma: no cover  a race: another has woken it
-                pass
         call.gate.acquire()
         return True if call.order is None else self.obey(call.order)
 
@@ -145,6 +140,8 @@ class Channel(EnginePull):
         if waiter is not None and waiter.waits():
             try:
                 waiter.wake()
+            except RecursionError:
+                raise
             except RuntimeError:  # pragma: no cover  a race: another has woken it
                 pass
 
@@ -197,14 +194,17 @@ class Channel(EnginePull):
         if self.caller.setdefault(START, MADE) is CALLED_OFF:
             return
         of_thread.stoppers = self.stoppers
+        seq, self.seq = self.seq, None
         try:
-            assert self.seq
-            self.result = self.seq(self.argument)
+            assert seq
+            self.result = seq(self.argument)
         except GreenletExit:
             self.result = None
         except BaseException as e:
             self.errors.append(e)
-        end_thread()  # first: a stop of seq's own pulls may take time, and the end is awaited
+        # Before the end: to free what only seq has held, a generator say, may take time.
+        del seq
+        end_thread()
         self.ended = True
         self.tell_end()
 
@@ -217,10 +217,10 @@ class Channel(EnginePull):
 
     def report(self) -> None:
         """Say what seq raised, when nobody waits for its end."""
-        error = self.outcome(self.take_error(), told=True)
+        thread = self.thread
+        error = trim(self.outcome(self.take_error(), told=True))
         self.let_go()
         if not issubclass(type(error), self.signals_end):
-            thread = threading.current_thread()
             args = type(error), error, traceback_of(error), thread
             threading.excepthook(threading.ExceptHookArgs(args))
 

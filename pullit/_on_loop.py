@@ -1,7 +1,8 @@
 """A pull on a thread of its own, whose consumer waits in a task of asyncio.
 
-Nothing here waits for seq but by ``await``. What comes for a call that was cancelled stays
-in the channel, for the next one.
+Nothing here waits for seq but by ``await``. Its thread is joined when seq has ended, and all
+that only seq has held. What comes for a call that was cancelled stays in the channel, for the
+next one.
 """
 
 from __future__ import annotations
@@ -47,11 +48,12 @@ class AsyncPull(ConsumerSide):
         errors: list[BaseException] = []
         if not self.done():
             loop = self.check_loop(call)
-            if self.values and (value := self.take_quickly()) is not NOTHING:
-                return value
-            waiter = TaskWaiter(loop)
+            waiter: TaskWaiter | None = None
             waits = False
             try:
+                if self.values and (value := self.take_quickly()) is not NOTHING:
+                    return value
+                waiter = TaskWaiter(loop)
                 self.claim(waiter, call)
                 self.begin(holder)
                 self.set_off(order)
@@ -98,8 +100,8 @@ class AsyncPull(ConsumerSide):
 
     def wrong_loop(self, call: str) -> PullError:
         return PullError(
-            f"{self.name}: {call} called in another event loop than the first anext, to whose"
-            f" {self.label} belongs; call it there, or start another iterator"
+            f"{self.name}: {call} called in another event loop than the first anext;"
+            f" {self.label} belongs to that one: call it there, or start another iterator"
         )
 
     def begin(self, holder: object) -> None:
@@ -125,7 +127,7 @@ class AsyncPull(ConsumerSide):
             self.call_off()
             return None
         loop = running_loop()
-        if loop is None or loop is not self.caller[LOOP]:
+        if loop is None or loop is not self.caller.get(LOOP, loop):
             if not self.told_to_stop:
                 self.told_to_stop = True
                 self.order_stop()
@@ -179,6 +181,8 @@ class AsyncPull(ConsumerSide):
         elif not self.told_to_stop:
             self.caller.pop(TURN, None)  # of a task that is dropped as well
             self.abandon(None)
+        elif self.ended and self.caller[LOOP].is_closed():
+            self.report()  # the loop has closed between seq's end and its turn to say so
 
 
 class AheadAsyncPull(Ahead, AsyncPull):

@@ -99,7 +99,7 @@ class EnginePull:
     depth = "; raise sys.setrecursionlimit"  # a note on a RecursionError of seq
     # What says to the consumer that there is no more, and so cannot be an error of seq.
     signals_end: tuple[type[BaseException], ...] = (StopIteration,)
-    reads_ahead = False  # so that send and throw would come too late
+    reads_ahead = False  # if it does, send and throw come too late
 
     def shown_state(self) -> str:
         """Return one word: unstarted, suspended, running or finished."""

@@ -9,6 +9,7 @@ import gc
 import importlib
 import pickle
 import random
+import sys
 import threading
 import time
 import traceback
@@ -20,6 +21,7 @@ import anyio
 import pytest
 from elsewhere import in_thread, run_script, wait_until
 from producers import countdown, deaf, failing, logged
+from strikes import Strike
 
 import pullit
 from pullit import (
@@ -33,6 +35,7 @@ from pullit import (
     from_iterable,
     iterate,
 )
+from pullit._errors import is_ours
 
 Run: TypeAlias = Callable[[Coroutine[Any, Any, Any]], Any]
 
@@ -687,6 +690,83 @@ def test_25_whenever_it_is_cancelled_the_values_are_those_of_iterate(run: Run, n
     run(main())
 
 
+@pytest.mark.parametrize("n", [0, 3])
+def test_25_wherever_a_signal_strikes_in_anext_no_value_is_lost_in_silence(
+    run: Run, n: int
+) -> None:
+    """The iterator goes on with the next value, or it is over."""
+    size, places = 6, 0
+
+    async def walk(k: int) -> list[object]:
+        struck: list[object] = []
+        got: list[int] = []
+        it = aiterate(from_iterable(range(size)), read_ahead=n)
+        count = 0
+
+        def profile(frame: Any, event: str, arg: object) -> None:
+            nonlocal count
+            # Not where asyncio calls us: what strikes there, strikes asyncio.
+            in_anext = is_ours(frame.f_globals) and frame.f_code.co_name != "add_done_callback"
+            if event in ("call", "c_return") and in_anext and asyncio.current_task():
+                count += 1
+                if count == k:
+                    sys.setprofile(None)
+                    struck.append((frame.f_code.co_name, event))
+                    raise Strike
+
+        sys.setprofile(profile)
+        try:
+            while len(got) < size:
+                got.append(await anext(it))
+        except Strike:
+            pass
+        finally:
+            sys.setprofile(None)
+        rest = await gather_values(it)
+        assert got + rest == list(range(size)) or (struck and not rest), struck
+        assert got == list(range(len(got)))
+        return struck
+
+    while run(walk(places + 1)):
+        places += 1
+    assert places > 50
+
+
+def test_28_a_second_anext_gets_no_value_that_is_there_for_the_first(run: Run) -> None:
+    """It has been woken, and has yet to go on."""
+    gate = Gate()
+
+    async def main() -> None:
+        it = aiterate(gate, read_ahead=4)
+        first = asyncio.ensure_future(anext(it))
+        await until(gate.begun.is_set)
+        gate.open()
+        wait_until(lambda: it._pull.values)  # without a turn of the loop
+        with pytest.raises(PullError, match="called again before yield"):
+            await anext(it)
+        assert await first == 0
+        gate.open(5)
+        await it.aclose()
+
+    run(main())
+
+
+def test_14_what_was_dropped_elsewhere_is_stopped_by_an_anext_too(run: Run) -> None:
+    """A pull on greenlets of the loop's thread: anext is a call of pullit."""
+    log: list[object] = []
+
+    async def main() -> None:
+        its: list[Any] = [iterate(logged(countdown, log))]
+        next(its[0])
+        with pytest.warns(ResourceWarning, match="was dropped in"):
+            in_thread(its.clear)
+        assert log == ["start"]
+        await gather_values(aiterate(countdown))
+        assert log == ["start", False, "end"]
+
+    run(main())
+
+
 # 26: aclose, and the end of `async with`.
 
 
@@ -841,6 +921,65 @@ def test_26_an_error_of_stop_is_raised_by_aclose(run: Run) -> None:
         await until(lambda: it._pull.over())
 
     run(main())
+
+
+def test_23_a_generator_that_only_seq_holds_is_closed_in_its_thread(run: Run) -> None:
+    """So that its cleanup does not block the loop."""
+    threads: list[int] = []
+
+    def numbers() -> Iterator[int]:
+        try:
+            while True:
+                threads.append(threading.get_ident())
+                yield len(threads)
+        finally:
+            threads.append(threading.get_ident())
+
+    async def main() -> None:
+        async with aiterate(from_iterable(numbers())) as it:
+            assert [await anext(it), await anext(it)] == [1, 2]
+        assert len(threads) == 3
+        assert len(set(threads)) == 1
+        assert threads[0] != threading.get_ident()
+
+    run(main())
+
+
+def test_26_an_error_that_the_loop_was_closed_before_saying_goes_to_the_threads_hook(
+    new_loop: Callable[[], asyncio.AbstractEventLoop], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the iterator's drop; the thread is named, and the traceback is the producer's."""
+    stopping = threading.Event()
+    hooked: list[Any] = []
+    monkeypatch.setattr(threading, "excepthook", hooked.append)
+
+    def seq(yield_: Callable[[int], Any]) -> None:
+        yield_(1)
+        assert stopping.wait(10)
+        raise ValueError("cleanup")
+
+    async def main() -> AsyncPullIterator[int]:
+        it = aiterate(seq)
+        await anext(it)
+        closing = asyncio.ensure_future(it.aclose())
+        await asyncio.sleep(0.01)
+        await cancelled(closing)
+        return it
+
+    loop = new_loop()
+    its = [loop.run_until_complete(main())]
+    thread = its[0]._pull.thread
+    assert thread is not None
+    stopping.set()
+    thread.join()
+    loop.close()
+    assert hooked == []
+    its.clear()
+    assert [str(args.exc_value) for args in hooked] == ["cleanup"]
+    assert hooked[0].thread is thread
+    names = [f.name for f in traceback.extract_tb(hooked[0].exc_traceback)]
+    assert names == ["seq"]
+    hooked.clear()
 
 
 # 27: what is dropped, left suspended, or alive at exit.
@@ -1028,7 +1167,7 @@ def test_28_elsewhere_it_is_refused(run: Run) -> None:
         return it
 
     async def fails(call: Callable[[], Coroutine[Any, Any, Any]]) -> None:
-        with pytest.raises(PullError, match="another event loop than the first anext"):
+        with pytest.raises(PullError, match="another event loop than the first anext; "):
             await call()
 
     async def main() -> None:
