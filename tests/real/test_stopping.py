@@ -241,7 +241,7 @@ def changes(folder: str, begun: threading.Event) -> Seq[str]:
 
     def run(callback: Callable[[str], Any]) -> str:
         handler = FileSystemEventHandler()
-        handler.on_created = lambda event: callback(os.path.basename(os.fsdecode(event.src_path)))
+        handler.on_created = lambda event: callback(os.path.basename(os.fsdecode(event.src_path)))  # type: ignore[method-assign]
         observer.schedule(handler, folder)
         observer.start()
         begun.set()
