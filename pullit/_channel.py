@@ -1,10 +1,9 @@
 """A channel between threads, and its producer's side: seq has a thread of its own.
 
 No lock guards what the two sides share. Each thing has one writer, or changes in one
-step that nothing can split (``deque.append``, ``dict.setdefault``, ``list.pop``). So a
-signal, a collection or a fork finds nothing half done, and nothing rests on the GIL.
-Who adds something looks afterwards whether the other side has left meanwhile. Who
-leaves says so first, and looks then what is there.
+step that nothing can split (``deque.append``, ``dict.setdefault``, ``list.pop``). So a signal, a
+collection or a fork finds nothing half done, and nothing rests on the GIL. Who adds something
+looks afterwards whether the other side has left meanwhile. Who leaves says so first.
 
 Where the producer is, `state` says: unstarted, open, stopping or ended. Apart from that, a call
 of the consumer may wait, which is then in `caller`.
@@ -33,8 +32,8 @@ from pullit._types import NOTHING
 from pullit._waiting import WaitingYield, snapshot
 
 # What is claimed in `caller` by the first who enters it: the consumer's turn, and seq's
-# start, which is then either made or called off.
-TURN, START = "turn", "start"
+# start, which is then either made or called off. And seq's end, for those who claim later.
+TURN, START, OVER = "turn", "start", "over"
 MADE, CALLED_OFF = "made", "called off"
 
 
@@ -206,6 +205,7 @@ class Channel(EnginePull):
         del seq
         end_thread()
         self.ended = True
+        self.caller.setdefault(OVER)  # takes its lock: an attribute may be written late
         self.tell_end()
 
     def tell_end(self) -> None:

@@ -126,7 +126,9 @@ class GreenletPull(EndingPull):
     def be_regular(self, home: PerThread) -> None:
         """Let the next next go the quick way, unless another thread has something to say."""
         self.regular = self.blocked
-        if home.dropped or self.refused:  # look last: they say it, and then forbid this
+        # Look last: they say it, and then forbid this. A copy takes the list's lock, and so
+        # comes after what is written above, without the GIL, too.
+        if home.dropped.copy() or self.refused:
             self.regular = None
 
     def resume(self, order: Order | None) -> Any:

@@ -36,7 +36,7 @@ class Stopper:
     def order(self) -> None:
         """Have *stop* called: here, unless a callback waits, which then does it."""
         self.told = True
-        if not self.waiting:
+        if not self.waiting.copy():  # a copy takes the list's lock, and so comes after
             self()
 
     def __enter__(self) -> None:

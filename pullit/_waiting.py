@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from pullit._pull import Order
@@ -21,7 +23,18 @@ class Waiter:
         # Calls of C: there is room for them where there was room to add a value.
         self.waits: Callable[[], bool] = lock.locked
         self.wait: Callable[[], object] = lock.acquire
+        if sys.platform == "win32":
+            self.wait = partial(wait_in_steps, lock)
         self.wake: Callable[[], object] = lock.release
+
+
+def wait_in_steps(lock: threading.Lock) -> None:
+    """Acquire *lock*; between the steps Python looks for signals.
+
+    On Windows Ctrl-C interrupts no wait for a lock.
+    """
+    while not lock.acquire(timeout=0.1):
+        pass
 
 
 class Quick:

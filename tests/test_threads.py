@@ -23,6 +23,7 @@ from pullit._lifetimes import live
 from pullit._per_thread import per_thread
 from pullit._pull import ENDED
 from pullit._types import Engine
+from pullit._waiting import wait_in_steps
 
 
 def calls_back_elsewhere(yield_: Callable[[int], Any], log: list[object]) -> None:
@@ -672,3 +673,26 @@ def test_14_what_runs_ahead_at_exit_is_told_and_not_waited_for() -> None:
     go_on.set()
     it.close()
     assert log == [False]
+
+
+@needs("signal.SIGUSR1")
+def test_21_a_wait_in_steps_can_be_interrupted_and_ends() -> None:
+    """That of Windows, where Ctrl-C interrupts no wait for a lock."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    lock = threading.Lock()
+    lock.acquire()
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    try:
+        timer = threading.Timer(0.01, signal.raise_signal, (signal.SIGUSR1,))
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            wait_in_steps(lock)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    timer.join()
+    threading.Timer(0.15, lock.release).start()
+    wait_in_steps(lock)
+    assert lock.locked()
