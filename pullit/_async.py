@@ -150,7 +150,7 @@ def aiterate(seq: Seq[T], *, read_ahead: int = 0) -> AsyncPullIterator[T]:
     A task that is cancelled while it waits in ``anext``, by a timeout for example, loses
     nothing: the value is the next call's. ``aclose``, and the end of ``async with``, tell
     *seq* to stop, and wait for it. Dropping the last reference tells it, and nobody waits;
-    what it raises then goes to `threading.excepthook`. The end of `asyncio.run` closes it.
+    what it raises then goes to ``threading.excepthook``. The end of ``asyncio.run`` closes it.
 
     With *read_ahead*, *seq* goes on while fewer than that many values wait, and costs far
     less a value. ``asend`` and ``athrow`` then raise PullError.
