@@ -16,6 +16,7 @@ import threading
 from _thread import start_new_thread
 from collections import deque
 from collections.abc import Callable
+from contextvars import Context
 from types import FrameType
 from typing import Any
 
@@ -26,7 +27,7 @@ from pullit._guard import note_order
 from pullit._lifetimes import live
 from pullit._per_thread import end_thread, known_thread
 from pullit._pull import ENDED, EXITS, OPEN, STOP, STOPPING, UNSTARTED, EnginePull, Order, State
-from pullit._stopping import Stopper, of_thread
+from pullit._stopping import Stopper, of_thread, order_all
 from pullit._threads import here, this_thread
 from pullit._types import NOTHING
 from pullit._waiting import WaitingYield, snapshot
@@ -153,8 +154,7 @@ class Channel(EnginePull):
         """Tell seq to stop, wherever it is: who waits in ``yield_``, and the APIs."""
         self.told_to_stop = True
         self.open_gates()
-        for stopper in list(self.stoppers):
-            stopper.order()
+        order_all(self.stoppers)
 
     def obey(self, order: Order) -> Any:
         """Do what the call that has resumed this ``yield_`` has ordered."""
@@ -188,15 +188,15 @@ class Channel(EnginePull):
         self.told[thread] = count + 1
         raise self.exit()
 
-    def run(self) -> None:
-        """Call seq, in its thread, unless the start has been called off."""
+    def run(self, contexts: list[Context]) -> None:
+        """Call seq, in the context, unless the start has been called off."""
         if self.caller.setdefault(START, MADE) is CALLED_OFF:
             return
         of_thread.stoppers = self.stoppers
         seq, self.seq = self.seq, None
         try:
             assert seq
-            self.result = seq(self.argument)
+            self.result = contexts.pop().run(seq, self.argument)
         except GreenletExit:
             self.result = None
         except BaseException as e:

@@ -40,8 +40,8 @@ class ConsumerSide(Channel):
 
     def start(self) -> None:
         """Start the thread; seq runs in a copy of the caller's context."""
-        run = copy_context().run
-        thread = threading.Thread(None, run, f"pullit {self.label}", (self.run,), daemon=True)
+        contexts = [copy_context()]  # in a list, for run to let go of it
+        thread = threading.Thread(None, self.run, f"pullit {self.label}", (contexts,), daemon=True)
         self.thread = thread
         live[self] = None
         try:
@@ -82,8 +82,11 @@ class ConsumerSide(Channel):
             return END if ended else NOTHING
 
     def abandon(self, waiter: Any) -> None:
-        """Tell seq to stop, without waiting; nothing if another call has *waiter*'s turn."""
-        if TURN not in self.caller or self.caller[TURN] is waiter:
+        """Tell seq to stop, without waiting; nothing if another call has *waiter*'s turn.
+
+        One that was not started is as it was.
+        """
+        if self.thread is not None and (TURN not in self.caller or self.caller[TURN] is waiter):
             self.told_to_stop = True
             self.caller.pop(TURN, None)
             self.order_stop()

@@ -23,6 +23,7 @@ from pullit._pull import Order
 from pullit._tasks import Closing, TaskWaiter, running_loop
 from pullit._threads import this_thread
 from pullit._types import NOTHING
+from pullit._waiting import join
 
 # What is claimed in `caller` by the first anext: the pull's loop.
 LOOP = "loop"
@@ -47,7 +48,7 @@ class AsyncPull(ConsumerSide):
         value: Any = NOTHING
         errors: list[BaseException] = []
         if not self.done():
-            loop = self.check_loop(call)
+            loop = self.check_loop(call, holder)
             waiter: TaskWaiter | None = None
             waits = False
             try:
@@ -55,18 +56,18 @@ class AsyncPull(ConsumerSide):
                     return value
                 waiter = TaskWaiter(loop)
                 self.claim(waiter, call)
-                self.begin(holder)
+                self.consumer = this_thread()
                 self.set_off(order)
                 if self.values:
                     waits = True
                     await asyncio.sleep(0)  # the loop's turn, which it has not had for long
                     waits = False
-                while (value := self.look()) is NOTHING:
+                while (value := self.look()) is NOTHING or (value is END and self.lingers(waiter)):
                     waits = True
                     await waiter.wait()
                     waits = False
                 if value is END:
-                    errors.append(self.finish(told=False))
+                    errors.append(self.finish(told=self.told_to_stop))
             except (PullError, RecursionError, MemoryError):
                 raise  # as it was
             except BaseException:
@@ -85,32 +86,30 @@ class AsyncPull(ConsumerSide):
             raise StopAsyncIteration
         raise_as_left(errors)
 
-    def check_loop(self, call: str) -> asyncio.AbstractEventLoop:
-        """Return the running loop, if *call* may come from there."""
+    def check_loop(self, call: str, holder: object) -> asyncio.AbstractEventLoop:
+        """Return the running loop, if *call* may come from there.
+
+        The first has the end of asyncio.run close *holder*.
+        """
         loop = running_loop()
         if loop is None:
             raise RuntimeError(
                 f"{self.name}: {call} needs a running event loop of asyncio; elsewhere, under"
                 " trio for example, run a loop over pullit.iterate in a thread"
             )
+        is_first = LOOP not in self.caller
         owner: asyncio.AbstractEventLoop = self.caller.setdefault(LOOP, loop)
         if owner is not loop:
             raise self.wrong_loop(call)
+        if is_first and (hook := sys.get_asyncgen_hooks().firstiter):
+            hook(holder)  # type: ignore[arg-type]
         return owner
 
     def wrong_loop(self, call: str) -> PullError:
         return PullError(
-            f"{self.name}: {call} called in another event loop than the first anext;"
-            f" {self.label} belongs to that one: call it there, or start another iterator"
+            f"{self.name}: {call} called outside of the event loop of the first anext, to which"
+            f" {self.label} belongs; call it there, or start another iterator"
         )
-
-    def begin(self, holder: object) -> None:
-        """Before the start: have the end of asyncio.run close *holder*."""
-        if self.thread is None:
-            self.consumer = this_thread()
-            hook = sys.get_asyncgen_hooks().firstiter
-            if hook is not None:
-                hook(holder)  # type: ignore[arg-type]
 
     def take_quickly(self) -> Any:
         """Return a value that has run ahead, if that needs no waiting, or NOTHING."""
@@ -128,16 +127,14 @@ class AsyncPull(ConsumerSide):
             return None
         loop = running_loop()
         if loop is None or loop is not self.caller.get(LOOP, loop):
-            if not self.told_to_stop:
-                self.told_to_stop = True
-                self.order_stop()
+            self.order_stop()
             raise self.wrong_loop("aclose")
         closing = self.caller.setdefault(TURN, Closing(self, loop))
         if not isinstance(closing, Closing):
             raise self.refusal("aclose")
-        if not self.told_to_stop:
-            self.told_to_stop = True
-            self.order_stop()
+        # Each time, in case that an earlier one has failed. An error of from_callback's stop is
+        # raised at once, since seq may never end then.
+        self.order_stop()
         error = await closing.wait()
         if error is None:
             return None
@@ -155,14 +152,24 @@ class AsyncPull(ConsumerSide):
     def tell_end(self) -> None:
         waiter = self.caller.get(TURN)
         if waiter is not None:
-            try:
-                waiter.loop.call_soon_threadsafe(waiter.resume)
-            except RuntimeError:
-                pass  # the loop is closed, and nobody looks
-            else:
-                return
-        if self.told_to_stop:
+            waiter.wake()
+        elif self.told_to_stop:
             self.report()
+
+    def lingers(self, waiter: TaskWaiter | Closing) -> bool:
+        """Tell whether the thread of seq, which has ended, is still there.
+
+        It has nothing left to do, as a rule. But what seq has left in a threading.local ends
+        with it, and that may take time. *waiter* then looks again.
+        """
+        thread = self.thread
+        if thread is None:
+            return False
+        thread.join(0.002)
+        if not thread.is_alive():
+            return False
+        waiter.loop.call_later(0.01, waiter.resume)
+        return True
 
     def let_go(self) -> None:
         super().let_go()
@@ -181,8 +188,8 @@ class AsyncPull(ConsumerSide):
         elif not self.told_to_stop:
             self.caller.pop(TURN, None)  # of a task that is dropped as well
             self.abandon(None)
-        elif self.ended and self.caller[LOOP].is_closed():
-            self.report()  # the loop has closed between seq's end and its turn to say so
+        elif self.ended and (loop := self.caller.get(LOOP)) and loop.is_closed():
+            self.report()  # it was closed between seq's end and its turn to say so
 
 
 class AheadAsyncPull(Ahead, AsyncPull):
@@ -213,7 +220,7 @@ def tell_all() -> None:
     end = time.monotonic() + 1
     for thread in threads:
         if thread is not None:
-            thread.join(max(0, end - time.monotonic()))
+            join(thread, end - time.monotonic())
 
 
 # Before the pulls of threads are stopped, and pools are waited for: see `_on_thread`.

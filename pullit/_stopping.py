@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from pullit._errors import chain
+
 # The channel that the running thread's seq yields to, on the thread engine.
 of_thread = threading.local()
 
@@ -50,6 +52,18 @@ class Stopper:
         self.calls.clear()
         if self.stops is not None and self in self.stops:
             self.stops.remove(self)
+
+
+def order_all(stoppers: list[Stopper]) -> None:
+    """Give the order to each. Raise the last error, with the others among its contexts."""
+    error: BaseException | None = None
+    for stopper in list(stoppers):
+        try:
+            stopper.order()
+        except BaseException as e:
+            error = chain(e, error)
+    if error is not None:
+        raise error
 
 
 def note_stopper(stop: Callable[[], object]) -> Stopper:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from pullit._channel import TURN
@@ -16,6 +17,10 @@ class Wake(asyncio.Future[None]):
     def add_done_callback(self, step: Any, *, context: Any = None) -> None:
         super().add_done_callback(step, context=context)  # for cancel
         self.step = None if context is None else (step, context)  # a task gives its own
+
+    def remove_done_callback(self, step: Any, /) -> int:
+        self.step = None
+        return super().remove_done_callback(step)
 
     def wake(self) -> None:
         """In the loop, outside of any task."""
@@ -42,9 +47,11 @@ class TaskWaiter:
         return not self.woken
 
     def wake(self) -> None:
-        """Have it look again. In any thread; RuntimeError if the loop is closed."""
-        self.loop.call_soon_threadsafe(self.resume)
-        self.woken = True
+        """Have it look again. In any thread; nothing if the loop is closed."""
+        if wake_loop(self.loop, self.resume):
+            self.woken = True
+        else:
+            self.future = None  # its task never goes on, and is not to be kept by seq's thread
 
     def resume(self) -> None:
         """In the loop, so that this cannot come between its look and its wait."""
@@ -78,9 +85,16 @@ class Closing:
     def waits(self) -> bool:
         return False  # for no value
 
+    def wake(self) -> None:
+        """Have the loop let go of seq. In any thread."""
+        if not wake_loop(self.loop, self.resume):
+            self.pull.report()
+
     def resume(self) -> None:
         """In the loop, once seq has ended: let go of it."""
         if not self.pull.over():
+            if self.pull.lingers(self):
+                return
             self.errors.append(self.pull.finish(told=True))
             self.pull.caller.pop(TURN, None)
         if not self.ended.done():
@@ -113,5 +127,18 @@ class Closing:
 def running_loop() -> asyncio.AbstractEventLoop | None:
     try:
         return asyncio.get_running_loop()
+    except RecursionError:  # pragma: no cover  on 3.11
+        raise
     except RuntimeError:
         return None
+
+
+def wake_loop(loop: asyncio.AbstractEventLoop, call: Callable[[], object]) -> bool:
+    """Have *loop* make a call; tell whether it is still open. From any thread."""
+    try:
+        loop.call_soon_threadsafe(call)
+    except RuntimeError:
+        if not loop.is_closed():
+            raise  # a RecursionError, say
+        return False
+    return True

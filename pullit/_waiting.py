@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -59,6 +60,13 @@ class Unwaited(threading.Event):
 def start_unwaited(thread: threading.Thread) -> None:
     thread._started = Unwaited()  # type: ignore[attr-defined]
     thread.start()
+
+
+def join(thread: threading.Thread, seconds: float) -> None:
+    """Wait for the end of *thread*, which may have yet to start: its own join refuses that."""
+    end = time.monotonic() + seconds
+    if threading.Event.wait(thread._started, max(0, seconds)):  # type: ignore[attr-defined]
+        thread.join(max(0, end - time.monotonic()))
 
 
 class WaitingYield:

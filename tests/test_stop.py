@@ -524,3 +524,30 @@ def test_17_an_api_that_holds_a_later_one_suspended_is_refused_in_its_callback(
         from_callback(run)(lambda value: True)
     seq = from_callback(run, interleave=True)
     assert list(iterate(seq, engine=engine, read_ahead=n)) == [0, 10, 20, 30]
+
+
+def test_each_stop_is_called_though_an_earlier_one_raises() -> None:
+    """The last error is raised, with the others among its contexts."""
+    ended, called = threading.Event(), list[str]()
+
+    def stop(name: str) -> None:
+        called.append(name)
+        ended.set()
+        raise ValueError(name)
+
+    def inner(callback: Callable[[int], Any]) -> None:
+        callback(1)
+        ended.wait(10)
+
+    def seq(yield_: Callable[[int], Any]) -> None:
+        def run(callback: Callable[[int], Any]) -> None:
+            from_callback(inner, stop=lambda: stop("inner"))(yield_)
+
+        from_callback(run, stop=lambda: stop("outer"))(yield_)
+
+    it = iterate(seq, engine="thread", read_ahead=3)
+    assert next(it) == 1
+    with pytest.raises(ValueError, match="inner") as caught:
+        it.close()
+    assert called == ["outer", "inner"]
+    assert str(caught.value.__context__) == "outer"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -61,5 +62,30 @@ def test_who_steps_anext_by_hand_is_called_back_as_by_any_future() -> None:
             with pytest.raises(StopIteration) as returned:
                 call.send(None)
             assert returned.value.value == 1
+
+    asyncio.run(main())
+
+
+def test_a_callback_that_is_taken_away_again_is_not_called() -> None:
+    async def main() -> None:
+        go = threading.Event()
+
+        def later(yield_: Callable[[int], Any]) -> None:
+            go.wait(20)
+            yield_(1)
+
+        async with pullit.aiterate(later) as it:
+            call = it.__anext__()
+            future = call.send(None)
+            called: list[object] = []
+            context = contextvars.copy_context()
+            future.add_done_callback(called.append, context=context)
+            assert future.remove_done_callback(called.append) == 1
+            go.set()
+            while not future.done():
+                await asyncio.sleep(0.001)
+            await asyncio.sleep(0)
+            assert called == []
+            call.close()
 
     asyncio.run(main())
