@@ -8,6 +8,7 @@ exception here, a goroutine a coroutine.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import sys
 import threading
@@ -20,7 +21,7 @@ import pytest
 from elsewhere import in_thread
 from greenlet import GreenletExit
 
-from pullit import PullError, PullExit, WrongThreadError, pull, pull2
+from pullit import Pull, PullError, PullExit, WrongThreadError, pull, pull2
 from pullit._types import Engine
 
 Yield: TypeAlias = Callable[[int], Any]
@@ -387,6 +388,31 @@ def test_nested_pulls_work_in_one_thread(engine: Engine) -> None:
     assert in_thread(consume) == (5, True)
 
 
+@pytest.mark.parametrize("outer", [False, True])
+def test_what_belongs_to_a_thread_may_be_used_between_yields(engine: Engine, outer: bool) -> None:
+    """TestCoroLockOSThread/IterLock, and with *outer* /LockIterLock.
+
+    A thread's lock, in the place of LockOSThread: seq takes and frees one between yields, while
+    the consumer holds another.
+    """
+    inner_lock, outer_lock = threading.RLock(), threading.RLock()
+
+    def seq(yield_: Yield) -> None:
+        for _ in range(3):
+            with inner_lock:
+                pass
+            if not yield_(5):
+                return
+            with inner_lock:
+                pass
+
+    def consume() -> list[int]:
+        with outer_lock if outer else contextlib.nullcontext():
+            return drain(pull(seq, engine=engine).next)
+
+    assert in_thread(consume) == [5, 5, 5]
+
+
 def test_next_from_another_thread_is_refused() -> None:
     """TestCoroLockOSThread/IterLockYield: with greenlets, WrongThreadError at once."""
     next, stop = pull(fives)
@@ -411,7 +437,7 @@ def test_stop_from_another_thread_is_refused() -> None:
 
 
 def test_yield_from_another_thread_is_refused() -> None:
-    """TestCoroLockOSThread/IterLockYieldNewG: with greenlets, in both threads."""
+    """TestCoroLockOSThread/LockIterYieldNewG: with greenlets, in both threads."""
     log: list[object] = []
 
     def seq(yield_: Yield) -> None:
@@ -957,3 +983,76 @@ def test_no_error_of_seq_is_lost(engine: Engine, kind: type[BaseException]) -> N
     assert caught.value is error
     assert caught.traceback[-1].name == "seq"
     assert next() == END
+
+
+# Of golang/go's issues.
+
+
+def push(consume: Callable[[Callable[[Yield], None]], object], engine: Engine) -> Pull[None]:
+    """Return what feeds *consume* a seq from outside, one value of `box` at each next.
+
+    golang/go#72083 asks for it, and says that it can be made of Pull.
+    """
+
+    def feed(wait: Callable[[None], Any]) -> None:
+        def values(yield_: Yield) -> None:
+            while wait(None):
+                if not yield_(box[0]):
+                    return
+
+        consume(values)
+
+    return pull(feed, engine=engine)
+
+
+box: list[int] = []
+
+
+def test_push_can_be_made_of_pull(engine: Engine) -> None:
+    """golang/go#72083: a consumer of a seq is fed from outside, and sees its end at the stop."""
+    got: list[object] = []
+
+    def consume(values: Callable[[Yield], None]) -> None:
+        def yield_(value: int) -> bool:
+            got.append(value)
+            return True
+
+        values(yield_)
+        got.append("end")
+
+    next, stop = push(consume, engine)
+    assert next() == (None, True)
+    for value in (3, 1, 2):
+        box[:] = [value]
+        assert next() == (None, True)
+    stop()
+    assert got == [3, 1, 2, "end"]
+
+
+def test_no_value_is_taken_for_another(engine: Engine) -> None:
+    """golang/go#64646: each next is matched by one yield, though pulls run inside of pulls."""
+
+    def numbers(start: int) -> Callable[[Yield], None]:
+        def seq(yield_: Yield) -> None:
+            for n in range(start, start + 3):
+                if not yield_(n):
+                    return
+
+        return seq
+
+    def interleaved(yield_: Yield) -> None:
+        with pull(numbers(10), engine=engine) as a, pull(numbers(20), engine=engine) as b:
+            for _ in range(3):
+                first, _ = a.next()
+                second, _ = b.next()
+                assert first is not None
+                assert second is not None
+                yield_(first)
+                yield_(second)
+            assert a.next() == b.next() == END
+
+    with pull(interleaved, engine=engine) as (next, _), pull(numbers(30), engine=engine) as other:
+        both = [(next()[0], other.next()[0]) for _ in range(3)]
+        assert both == [(10, 30), (20, 31), (11, 32)]
+        assert other.next() == END
+        assert drain(next) == [21, 12, 22]
