@@ -6,6 +6,7 @@ behind. So each runs in another interpreter.
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import itertools
 import logging
@@ -39,6 +40,7 @@ THREAD = [("thread", "0"), ("thread", "3")]
 @contextmanager
 def nothing_left() -> Iterator[None]:
     """Check that neither a thread nor an open file is left of what happens inside."""
+    ctypes.CFUNCTYPE(None)(lambda: None)  # with its first callback libffi may open a file
     process = psutil.Process()
     threads, files = process.num_threads(), process.num_fds()
     yield
