@@ -26,16 +26,23 @@ from sybil.typing import Parser
 ROOT = Path(__file__).parents[1]
 
 
+def name_on_pypi() -> str:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    return str(project["name"])
+
+
 def check_commands(example: Example) -> str | None:
     """Have make look for its targets, and install what pip is to, somewhere else."""
     for line in example.parsed.splitlines():
         with tempfile.TemporaryDirectory() as folder:
-            match shlex.split(line):
+            match shlex.split(line, comments=True):
                 case ["make", *targets]:
                     command = ["make", "--dry-run", *targets]
                 case ["python", "-m", "pip", "install", "."]:
                     command = [sys.executable, "-m", "pip", "install", ".", "--no-deps"]
                     command += ["--target", folder]
+                case ["python", "-m", "pip", "install", name] if name == name_on_pypi():
+                    continue  # not tried: nothing here needs a network
                 case _:
                     return f"there is no check for this command: {line}"
             done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)

@@ -1,8 +1,20 @@
 """Turn a callback into a loop: Go's iter.Pull for Python, on greenlet.
 
-A *push iterator* is a function that calls ``yield_(value)`` for each value, and
-returns early when that answers false. pullit makes it an iterator: between two
-values it waits inside ``yield_``, however deep in calls, C code included.
+A *push iterator* is a function that calls ``yield_(value)`` once for each value, and
+returns early when ``yield_`` returns False. pullit turns it into an iterator. Between
+two values the function waits inside ``yield_``, at any depth of calls, even under C code.
+
+What to use for what:
+
+- ``iterate(seq)``: a ``for`` loop over a push iterator
+- ``@generator``: a function with a parameter ``yield_``, called like a generator function
+- ``from_callback(run)``: an API that takes a callback, as a push iterator
+- ``aiterate(seq)``: an ``async for`` loop, under asyncio
+- ``pull(seq)``: Go's two functions, ``next`` and ``stop``
+- ``zip``, ``zip_longest``, ``merge``, ``equal``: several push iterators side by side
+- ``from_iterable(iterable)``: an iterable as a push iterator
+
+The submodules are private. All public names are in ``pullit`` itself.
 """
 
 from importlib import import_module

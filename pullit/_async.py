@@ -27,9 +27,10 @@ else:
 
 
 class AsyncPullIterator(StopsWhenDropped, Handle, Base[T_co]):
-    """An async iterator over what a push iterator yields, with an async generator's methods.
+    """An async iterator over the values of a push iterator, with an async generator's methods.
 
-    `aiterate`, which says what it does, and `aiterate2` make it.
+    It is returned by `aiterate` and `aiterate2`; it cannot be created by calling this
+    class. See `aiterate` for what it does.
     """
 
     __slots__ = ("__weakref__", "_pull")
@@ -43,12 +44,14 @@ class AsyncPullIterator(StopsWhenDropped, Handle, Base[T_co]):
         return self
 
     def __anext__(self) -> Coroutine[Any, Any, T_co]:
+        """Let the producer run up to its next `yield_` call, and return that value."""
         return self._pull.next(self)
 
     async def asend(self, value: Any, /) -> T_co:
-        """Have the `yield_` that waits return *value*; return the next value.
+        """Make the suspended `yield_` call return *value*, and return the next value.
 
-        Only None can be sent to start. Sent later, it is an answer like any other, a false one.
+        To start the producer, *value* must be None. Later on, None is returned by `yield_`
+        like any other value; it is false, so a producer that tests it stops.
         """
         pull = self._pull
         self._check_strict("asend")
@@ -69,9 +72,9 @@ class AsyncPullIterator(StopsWhenDropped, Handle, Base[T_co]):
         self, kind: BaseException, value: None = None, tb: TracebackType | None = None, /
     ) -> T_co: ...
     async def athrow(self, kind: Any, value: Any = None, tb: Any = None, /) -> T_co:
-        """Have the `yield_` that waits raise an exception; return the next value.
+        """Make the suspended `yield_` call raise an exception, and return the next value.
 
-        An iterator that was not started, or has ended, raises it here.
+        If the producer has not started, or has ended, the exception is raised by this call.
         """
         pull = self._pull
         self._check_strict("athrow")
@@ -91,10 +94,11 @@ class AsyncPullIterator(StopsWhenDropped, Handle, Base[T_co]):
             )
 
     async def aclose(self) -> Any:
-        """Stop the producer, and wait until it has returned, and its thread is gone.
+        """Stop the producer. Wait until it has returned and its thread has ended.
 
-        Return what it returned; None, if it had ended before. If this is cancelled, the
-        producer is told to stop all the same.
+        Return what the producer returned, or None if it had ended before this call. If
+        this call is cancelled, the producer is told to stop all the same. An exception
+        that the producer raises later goes to the event loop's exception handler.
         """
         return await self._pull.stop()
 
@@ -110,12 +114,15 @@ class AsyncPullIterator(StopsWhenDropped, Handle, Base[T_co]):
 
     @property
     def result(self) -> Any:
-        """What seq returned. PullError if it has not, or did not."""
+        """What the producer returned. Raises PullError before it has returned, or if it raised."""
         return self._pull.final_result()
 
     @property
     def done(self) -> bool:
-        """Whether no more values will come; just after the last one, not yet."""
+        """True once the end has been reported, or the producer stopped.
+
+        Right after the last value it is still False: only the next request finds the end.
+        """
         return self._pull.done()
 
 
@@ -142,28 +149,39 @@ def aiterate(seq: Seq[T], *, read_ahead: int = 0) -> AsyncPullIterator[T]:
         1
         lift-off
 
-    The first ``anext`` starts *seq* in a thread of its own, in a copy of its caller's
-    context. Nothing blocks the event loop: not *seq*, nor its stop. Otherwise it is like
-    `iterate` with ``engine="thread"``. What *seq* raises is raised by the ``anext`` that
-    waits for it, once. StopIteration and StopAsyncIteration become RuntimeError.
+    The first ``anext`` starts a new daemon thread and runs *seq* there, in a copy of the
+    context of whoever calls ``anext``. Neither *seq* nor stopping it blocks the event loop.
+    There is no *engine* to choose: a greenlet would run in the loop's own thread, and block
+    it.
 
-    A task that is cancelled while it waits in ``anext``, by a timeout for example, loses
-    nothing: the value is the next call's. ``aclose``, and the end of ``async with``, tell
-    *seq* to stop, and wait for it. Dropping the last reference tells it, and nobody waits;
-    what it raises then goes to ``threading.excepthook``. The end of ``asyncio.run`` closes it.
+    An exception in *seq* is raised once, by the ``anext`` or ``aclose`` that waits for
+    *seq*. StopIteration and StopAsyncIteration become RuntimeError.
 
-    With *read_ahead*, *seq* goes on while fewer than that many values wait, and costs far
-    less a value. ``asend`` and ``athrow`` then raise PullError.
+    Cancelling a task that waits in ``anext``, by a timeout for example, loses nothing: the
+    following ``anext`` returns the value, or raises the exception. ``aclose`` and the end
+    of ``async with`` tell *seq* to stop, and wait until it has returned.
 
-    The iterator belongs to the event loop of its first ``anext``: another one gets PullError.
-    Where no loop of asyncio runs, ``anext`` raises RuntimeError. A second call while one waits
-    raises PullError, and the first goes on.
+    Dropping the last reference tells *seq* to stop, but does not wait. If *seq* then raises
+    an exception, that goes to ``threading.excepthook``. ``asyncio.run`` closes at its end
+    what was left open.
+
+    With ``read_ahead=n``, where n is 2 or more, *seq* runs ahead of the loop until n values
+    are waiting. A value then costs a tenth or less. ``asend`` and ``athrow`` raise
+    PullError.
+
+    The iterator belongs to the event loop of its first ``anext``. Calls from another loop
+    raise PullError. If no asyncio event loop is running, ``anext`` raises RuntimeError.
+    Several tasks may use the iterator, but only one at a time: a second call while one
+    waits raises PullError, and the first is unharmed.
     """
     return make_async_iterator("pullit.aiterate", seq, read_ahead, False)
 
 
 def aiterate2(seq: Seq2[K, V], *, read_ahead: int = 0) -> AsyncPullIterator[tuple[K, V]]:
-    """Return an async iterator over the pairs that *seq* yields; otherwise like `aiterate`."""
+    """Return an async iterator over the pairs that *seq* yields, each as a tuple.
+
+    In all else it is like `aiterate`.
+    """
     return make_async_iterator("pullit.aiterate2", seq, read_ahead, True)
 
 

@@ -75,33 +75,44 @@ def from_callback(
         1
         22
 
-    Each call is one value: what *pack* makes of its arguments, else its sole
-    positional argument, else the tuple of them. The API waits in the callback until
-    the next value is asked for. It gets what the consumer sends, else *reply* of the
-    arguments, else None:
+    Each call of the callback becomes one value: its argument, or a tuple if there are
+    several or none. With *pack*, the value is what *pack* returns for the arguments.
+
+    The API waits inside the callback until the next value is asked for. The callback then
+    returns to the API what the consumer sent with ``send``. If nothing was sent, it returns
+    what *reply* returns for the arguments, or None without *reply*:
 
         >>> it = iterate(seq)
         >>> next(it)[0], it.send("<1>")[0]
         ('1', '22')
 
-    When the iterator is closed, the callback that waits raises PullExit through the
-    API. If the API swallows that, later calls raise it again. After five of them the
-    API runs to its own end. With *stop_reply* the callback returns that value instead,
-    or raises it if it is an exception. ``close`` swallows the exceptions that this
-    causes, and those listed in *stop_errors*.
+    When the iterator is closed, the suspended callback raises PullExit through the API.
+    If the API swallows that exception and calls back again, that call raises PullExit too.
+    After five of them, the callback returns False, and the API runs to its own end. With
+    *stop_reply*, the callback does not raise PullExit: it returns *stop_reply*, or raises
+    it if it is an exception.
 
-    Some APIs have a way of their own to stop, or die of an exception. For these, pass a
-    function that stops the API as *stop*, ``app.quit`` for example. It is called once:
-    by the callback that waits, or, if none does, by ``close`` itself. So it must only
-    give an order, and not wait. Afterwards the callback returns *stop_reply*, or None,
-    and raises nothing. ``close`` raises an error of *stop*.
+    Some APIs report the stop by an exception of their own. List its class in *stop_errors*:
+    ``close`` then swallows it. ``close`` always swallows PullExit, and an exception given
+    as *stop_reply*.
 
-    An error of *pack* or *reply* goes through the API, and is raised at its end if it
-    swallows it. So is the TypeError of a call with keyword arguments and no *pack*.
+    Some APIs have a function that stops them, and some crash if a callback raises. For
+    these, pass the function as *stop*, ``app.quit`` for example. When the iterator is
+    closed, *stop* is called once. If a callback is suspended, *stop* is called in that
+    callback, and so in its thread. Otherwise (the API reads ahead, or is waiting for its
+    source) ``close`` calls *stop* in its own thread, which under `aiterate` is the event
+    loop's. So *stop* must only request the stop, and must not wait. After that, the
+    callback raises nothing: it returns *stop_reply*, or None. ``close`` raises an exception
+    that *stop* raises.
 
-    Native libraries crash when suspended calls do not end newest first. To resume or
-    stop one while a later one is suspended is an error, PullError, except with the
-    thread engine, or if *interleave* says that the API survives it.
+    If *pack* or *reply* raises an exception, so does the callback. If the API swallows it,
+    it is raised again when the API returns. The same happens with the TypeError for a call
+    with keyword arguments and no *pack*.
+
+    Many native libraries crash if two of their calls are suspended and the earlier one
+    continues first. So, with the default engine, resuming or stopping one while a later
+    one is suspended raises PullError. Pass ``interleave=True`` for an API that is known to
+    survive it; APIs in plain Python do.
     """
     check_seq("pullit.from_callback", run, "run", "a function of one argument, the callback")
     for name, value in (("pack", pack), ("reply", reply), ("stop", stop)):

@@ -78,7 +78,7 @@ def zip(
     a: Some, b: Some, c: Some, d: Some, e: Some, f: Some, /, *more: Some, strict: bool = ...
 ) -> PullIterator[tuple[Any, ...]]: ...
 def zip(*seqs: Any, strict: bool = False) -> PullIterator[Any]:
-    """Return an iterator over tuples of values, one of each of *seqs*:
+    """Return an iterator over tuples with one value from each of *seqs*:
 
         >>> from pullit import zip
         >>> def letters(yield_):
@@ -86,12 +86,17 @@ def zip(*seqs: Any, strict: bool = False) -> PullIterator[Any]:
         >>> list(zip(letters, [1, 2, 3]))
         [('a', 1), ('b', 2)]
 
-    Each is a push iterator or an iterable. Nothing runs before the first value is
-    asked for; then it is as with the builtin zip, *strict* included.
+    Each of *seqs* is a push iterator or an ordinary iterable. Nothing runs before the first
+    value is asked for. Values, end and *strict* are those of Python's ``zip``.
 
-    Whichever way it ends (the shortest ends, one fails, the consumer closes or
-    drops it), every push iterator has been stopped by then, newest first. An error
-    of that has the earlier one among its contexts.
+    When the result ends, every push iterator has been stopped, the newest first. That holds
+    if the shortest ends, if one of them raises, and if the result is closed or dropped. If
+    stopping one of them raises an exception, that exception is raised, and an earlier one
+    is among its contexts.
+
+    Push iterators run with the default engine, one value at a time. For another engine, or
+    to read ahead, pass ``iterate(seq, ...)``; being an iterator of yours, it is yours to
+    close.
     """
     return combine("zip", seqs, partial(builtins.zip, strict=strict))
 
@@ -121,12 +126,12 @@ def zip_longest(
     a: Some, b: Some, c: Some, d: Some, e: Some, f: Some, /, *more: Some, fillvalue: Any = ...
 ) -> PullIterator[tuple[Any, ...]]: ...
 def zip_longest(*seqs: Any, fillvalue: Any = None) -> PullIterator[Any]:
-    """Return an iterator like `zip`'s, with *fillvalue* for what is missing:
+    """Return an iterator like that of `zip` that goes on until the longest has ended:
 
     >>> list(zip_longest([1, 2], [3]))
     [(1, 3), (2, None)]
 
-    Go's xiter.Zip.
+    *fillvalue* stands for the values of those that have ended. Go's xiter.Zip.
     """
     return combine("zip_longest", seqs, partial(itertools.zip_longest, fillvalue=fillvalue))
 
@@ -134,13 +139,14 @@ def zip_longest(*seqs: Any, fillvalue: Any = None) -> PullIterator[Any]:
 def merge(
     *seqs: Walk[T], key: Callable[[T], Any] | None = None, reverse: bool = False
 ) -> PullIterator[T]:
-    """Return an iterator over all values, in order, of *seqs* that are sorted:
+    """Merge *seqs*, each of which is sorted, into one sorted iterator:
 
         >>> list(merge([1, 4], [2, 3]))
         [1, 2, 3, 4]
 
-    Where values are equal, the earlier of *seqs* goes first. Each is asked for one
-    value ahead. Otherwise it is like `zip`.
+    Of equal values, that of the earlier argument comes first. One value of each of *seqs*
+    is held at a time. *key* and *reverse* are those of `heapq.merge`. Threads, errors and
+    the end are as with `zip`.
     """
     import heapq  # for those who merge
 
@@ -148,15 +154,16 @@ def merge(
 
 
 def equal(a: Walk[A], b: Walk[B], *, eq: Callable[[A, B], object] | None = None) -> bool:
-    """Tell whether *a* and *b* give equal values, and as many:
+    """Return whether *a* and *b* have equal values, and the same number of them:
 
         >>> equal([1, 2], (1, 2))
         True
         >>> equal([1, 2], [1, 2, 3])
         False
 
-    Asks no further than the first difference, and stops both. *eq*, for ``==``, is
-    never called with what is missing. Go's xiter.Equal.
+    *a* and *b* are push iterators or iterables. They run no further than the first
+    difference; then both are stopped. *eq* is a function of two values that replaces
+    ``==``. It is not called where one of the two has ended. Go's xiter.Equal.
     """
     join = partial(itertools.zip_longest, fillvalue=MISSING)
     with combine("equal", (a, b), join) as pairs:

@@ -10,19 +10,23 @@ from typing import Any, NoReturn, cast
 
 
 class PullError(RuntimeError):
-    """An iterator was misused. Most refusals leave it as it was; the message says what to do."""
+    """Raised when an iterator is misused. The message says what to do instead.
+
+    Most calls that raise it leave the iterator as it was.
+    """
 
 
 class WrongThreadError(PullError):
-    """An iterator was used in a thread that it cannot be used in."""
+    """Raised when an iterator or its ``yield_`` is used in a thread that it cannot be used in."""
 
 
 class PullExit(BaseException):
-    """Raised by ``yield_`` in a producer that goes on after it was told to stop.
+    """Raised by ``yield_`` in a producer that calls it again after being told to stop.
 
-    This happens with APIs that ignore the return value of their callback. It is also
-    raised in a producer whose consumer was interrupted while that waits elsewhere. Let it
-    pass, like GeneratorExit: the ``stop`` or ``close`` that caused it swallows it.
+    This happens with APIs that ignore the return value of their callback. It also happens
+    in a producer that is waiting elsewhere when its consumer is interrupted. Let it
+    propagate, as you would GeneratorExit. The ``stop`` or ``close`` that caused it swallows
+    it.
     """
 
     # The pull whose stop swallows it: an outer pull can unwind inner ones.

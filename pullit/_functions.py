@@ -45,18 +45,19 @@ class NextAndStop(StopsWhenDropped):
         )
 
     def next(self) -> Any:
-        """Return the next value and True, or None and False; see pullit.pull."""
+        """Return the next value and True, or None and False after the end. See pullit.pull."""
         try:
             return self._pull.next(), True
         except StopIteration:
             return None, False
 
     def next_pair(self) -> Any:
+        """Return a key, a value and True; after the end None twice and False. See pullit.pull2."""
         pair, ok = self.next()
         return (*pair, True) if ok else (None, None, False)
 
     def stop(self) -> None:
-        """Tell seq to return, and wait until it has; see pullit.pull."""
+        """Tell seq to stop, and wait until it has returned. See pullit.pull."""
         self._pull.stop()
 
 
@@ -92,7 +93,10 @@ class NextAndStopOnGreenlet(NextAndStop):
 
 
 class Pull(ClosedByWith, NextStop[T_co]):
-    """What `pull` returns; as a context manager, it calls `stop` at the end."""
+    """What `pull` returns: a named tuple ``(next, stop)``.
+
+    It is also a context manager, which calls ``stop`` at the end of the ``with`` block.
+    """
 
     __slots__ = ()
 
@@ -102,7 +106,10 @@ class Pull(ClosedByWith, NextStop[T_co]):
 
 
 class Pull2(ClosedByWith, NextStop2[K_co, V_co]):
-    """What `pull2` returns; as a context manager, it calls `stop` at the end."""
+    """What `pull2` returns: a named tuple ``(next, stop)``.
+
+    It is also a context manager, which calls ``stop`` at the end of the ``with`` block.
+    """
 
     __slots__ = ()
 
@@ -122,24 +129,29 @@ def pull(seq: Seq[T], *, engine: Engine = "greenlet") -> Pull[T]:
         >>> next(), next()
         ((3, True), (2, True))
 
-    *seq* is now suspended in its second ``yield_``. Calling ``stop`` makes that call
-    return False, so that *seq* can clean up and return:
+    *seq* is now suspended inside its second call of ``yield_``. Calling ``stop`` makes
+    that call return False, so that *seq* can clean up and return:
 
         >>> stop()
         >>> next()
         (None, False)
 
-    The first ``next`` starts *seq*, in a copy of its caller's context. If ``stop`` is
-    called before, *seq* is never called. What follows the last ``yield_`` runs in the
-    ``next`` that reports the end. A ``with`` block stops *seq* too, and so does dropping
-    the pull. If *seq* calls ``yield_`` again instead of returning, that call raises
-    PullExit.
+    The first ``next`` starts *seq*, in a copy of the context of whoever calls it. If
+    ``stop`` is called before the first ``next``, *seq* is never called. Code after the
+    last ``yield_`` runs during the ``next`` that returns ``(None, False)``.
 
-    It is valid to call either function again after the end. What *seq* raises is raised
-    by the call that runs it, once. Calling them from inside *seq* raises PullError.
-    Calling them from another thread than the first ``next`` raises WrongThreadError.
-    With ``engine="thread"``, *seq* has a thread of its own, and any thread may call
-    ``next``, ``stop`` or ``yield_``. A value costs twenty times as much.
+    The end of a ``with`` block stops *seq* too, and so does dropping the last reference
+    to both functions. If *seq* calls ``yield_`` again instead of returning, that call
+    raises PullExit.
+
+    It is valid to call either function again after the end. An exception in *seq* is
+    raised once, by the ``next`` or ``stop`` during which it happens.
+
+    Calling ``next`` or ``stop`` from inside *seq* raises PullError. Calling them from
+    another thread than the first ``next`` raises WrongThreadError. With
+    ``engine="thread"``, *seq* runs in a separate thread, and any thread may call
+    ``next``, ``stop`` or ``yield_``. A value then costs twenty times as much as with
+    the default engine.
 
     Go's iter.Pull.
     """
@@ -148,13 +160,14 @@ def pull(seq: Seq[T], *, engine: Engine = "greenlet") -> Pull[T]:
 
 
 def pull2(seq: Seq2[K, V], *, engine: Engine = "greenlet") -> Pull2[K, V]:
-    """Return ``(next, stop)`` for a *seq* of pairs; otherwise like `pull`:
+    """Return ``(next, stop)`` for a *seq* that yields pairs:
 
         >>> next, stop = pull2(lambda yield_: yield_("one", 1))
         >>> next(), next()
         (('one', 1, True), (None, None, False))
 
-    Go's iter.Pull2.
+    ``next`` returns a key, a value and True, or ``(None, None, False)`` after the end. In
+    all else it is like `pull`. Go's iter.Pull2.
     """
     both = hold(make_pull("pullit.pull2", seq, engine, True))
     return tuple.__new__(Pull2, (both.next_pair, both.stop))

@@ -56,7 +56,7 @@ def generator(
 @overload
 def generator(*, read_ahead: int = 0, engine: Engine = "greenlet") -> Decorator: ...
 def generator(function: Any = None, /, *, read_ahead: int = 0, engine: Engine = "greenlet") -> Any:
-    """Make a function whose first parameter is `yield_` into a generator function:
+    """Turn a function whose first parameter is `yield_` into a generator function:
 
         >>> @generator
         ... def leaves(yield_, tree):
@@ -69,9 +69,15 @@ def generator(function: Any = None, /, *, read_ahead: int = 0, engine: Engine = 
         >>> list(leaves([1, [2, [3]], 4]))
         [1, 2, 3, 4]
 
-    It returns an iterator, as `iterate` does. Name, docstring and the rest of the
-    signature are kept. A method takes *self* first and *yield_* second, a class method
-    *cls*.
+    Calling the decorated function returns an iterator like that of `iterate`, and runs
+    none of it yet. The caller leaves `yield_` out. The name, the docstring and the rest of
+    the signature are kept.
+
+    A method has *self* first and *yield_* second. A class method has *cls* first; write
+    ``@classmethod`` above ``@generator``.
+
+    *read_ahead* and *engine* are those of `iterate`, and hold for every call:
+    ``@generator(read_ahead=256)`` or ``@generator(engine="thread")``.
     """
     check_engine("pullit.generator", engine)
     check_read_ahead("pullit.generator", read_ahead)

@@ -20,16 +20,20 @@ TURN = "turn"
 
 
 def from_iterable(iterable: Iterable[T]) -> Seq[T]:
-    """Return a push iterator over what *iterable* gives:
+    """Return a push iterator over the values of *iterable*:
 
     >>> from_iterable([1, 2])(print)
     1
 
-    It stops when ``yield_`` answers false, as print does. Each call takes a new
-    ``iter(iterable)``, and closes it at the end if that made a generator.
+    It stops when ``yield_`` returns something false. Here ``print`` returns None, so it
+    stops after one value.
 
-    To pull it costs no coroutine: it runs in the caller's thread and context, and
-    has no ``.frame``.
+    Each call takes a new ``iter(iterable)``. If that creates a generator, the generator is
+    closed at the end. If *iterable* is itself a generator, closing it is left to you; if
+    you keep no reference to it, it is closed when the push iterator is dropped.
+
+    Pulling such a push iterator needs no coroutine: *iterable* runs in the caller's thread
+    and context, and there is no ``.frame``. Under `aiterate` it runs in the thread there.
     """
     if not is_iterable(iterable):
         raise TypeError(

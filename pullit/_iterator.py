@@ -28,9 +28,10 @@ else:
 
 
 class PullIterator(StopsWhenDropped, ClosedByWith, Base[T_co]):
-    """An iterator over what a push iterator yields, with a generator's methods.
+    """An iterator over the values of a push iterator, with a generator's methods.
 
-    `iterate`, which says what it does, `iterate2` and `generator` make it.
+    It is returned by `iterate`, `iterate2` and the functions that `generator` decorates;
+    it cannot be created by calling this class. See `iterate` for what it does.
     """
 
     __slots__ = ()
@@ -44,12 +45,14 @@ class PullIterator(StopsWhenDropped, ClosedByWith, Base[T_co]):
         return self
 
     def __next__(self) -> T_co:
+        """Run the producer up to its next `yield_` call, and return that value."""
         return self._pull.next()  # type: ignore[no-any-return]
 
     def send(self, value: Any, /) -> T_co:
-        """Have the `yield_` that waits return *value*; return the next value.
+        """Make the suspended `yield_` call return *value*, and return the next value.
 
-        Only None can be sent to start. Sent later, it is an answer like any other, a false one.
+        To start the producer, *value* must be None. Later on, None is returned by `yield_`
+        like any other value; it is false, so a producer that tests it stops.
         """
         pull = self._pull
         self._check_strict("send")
@@ -70,9 +73,9 @@ class PullIterator(StopsWhenDropped, ClosedByWith, Base[T_co]):
         self, kind: BaseException, value: None = None, tb: TracebackType | None = None, /
     ) -> T_co: ...
     def throw(self, kind: Any, value: Any = None, tb: Any = None, /) -> T_co:
-        """Have the `yield_` that waits raise an exception; return the next value.
+        """Make the suspended `yield_` call raise an exception, and return the next value.
 
-        An iterator that was not started, or has ended, raises it here.
+        If the producer has not started, or has ended, the exception is raised by this call.
         """
         pull = self._pull
         self._check_strict("throw")
@@ -92,22 +95,28 @@ class PullIterator(StopsWhenDropped, ClosedByWith, Base[T_co]):
             )
 
     def close(self) -> Any:
-        """Stop the producer. Return what it returned; None, if it had ended before."""
+        """Stop the producer, and wait until it has returned.
+
+        Return what the producer returned, or None if it had ended before this call.
+        """
         return self._pull.stop("close")
 
     @property
     def result(self) -> Any:
-        """What seq returned. PullError if it has not, or did not."""
+        """What the producer returned. Raises PullError before it has returned, or if it raised."""
         return self._pull.final_result()
 
     @property
     def done(self) -> bool:
-        """Whether no more values will come; just after the last one, not yet."""
+        """True once the end has been reported, or the producer stopped.
+
+        Right after the last value it is still False: only the next request finds the end.
+        """
         return bool(self._pull.done())
 
     @property
     def frame(self) -> FrameType | None:
-        """The frame in which the producer is suspended, or None."""
+        """The frame in which the producer is suspended, or None if it is not suspended."""
         return self._pull.frame()  # type: ignore[no-any-return]
 
 
@@ -198,10 +207,11 @@ def iterate(seq: Seq[T], *, read_ahead: int = 0, engine: Engine = "greenlet") ->
         >>> it.result
         'lift-off'
 
-    *seq* may yield from any depth, C code included. The first ``next`` starts it, in
-    a copy of its caller's context. Each ``next`` runs it up to its next ``yield_``. That
-    returns True when it is resumed by ``next``, x when it is resumed by ``send(x)``, and
-    False when *seq* is told to stop, as at the end of a ``with`` block:
+    *seq* may call ``yield_`` from any depth, even under C code. The first ``next`` starts
+    *seq*, in a copy of the context of whoever calls it. Each ``next`` runs *seq* up to its
+    next ``yield_`` call, which waits there. It returns True when ``next`` is called again,
+    x when ``send(x)`` is called, and False when *seq* is told to stop. The end of a
+    ``with`` block tells it to stop:
 
         >>> with iterate(countdown) as it:
         ...     next(it)
@@ -209,25 +219,34 @@ def iterate(seq: Seq[T], *, read_ahead: int = 0, engine: Engine = "greenlet") ->
         >>> it
         <pullit.PullIterator of countdown, finished>
 
-    ``close()`` stops it too, and so does dropping the last reference. Both wait until
-    *seq* has returned. If *seq* calls ``yield_`` again instead of returning, that call
-    raises PullExit.
+    ``close()`` stops *seq* too, and so does dropping the last reference to the iterator.
+    Both wait until *seq* has returned. If *seq* calls ``yield_`` again instead of
+    returning, that call raises PullExit.
 
-    What *seq* raises is raised by the call that runs it, once; afterwards the iterator
-    is at its end. StopIteration becomes RuntimeError. Calling ``next`` from inside *seq*
-    raises PullError. Calling it from another thread than the first ``next`` raises
-    WrongThreadError.
+    An exception in *seq* is raised once, by the ``next``, ``send``, ``throw`` or ``close``
+    during which it happens. Afterwards the iterator is at its end. StopIteration becomes
+    RuntimeError. Calling ``next`` from inside *seq* raises PullError.
 
-    With ``engine="thread"``, *seq* has a thread of its own. Any thread may call ``next``
-    or ``yield_``; calls of ``yield_`` from several threads take turns. A value costs
-    twenty times as much.
+    With the default engine the iterator belongs to the thread of the first ``next``.
+    Calling ``next`` or ``close`` in another thread raises WrongThreadError. If another
+    thread drops the last reference, a ResourceWarning says so, and *seq* is stopped later,
+    in its own thread.
 
-    With *read_ahead* a switch brings up to that many values, at a tenth of the cost. It
-    is not for values that are valid only until ``yield_`` returns. ``send`` and
-    ``throw`` raise PullError. ``close`` drops the values that ran ahead, and raises an
-    error that did. On greenlets the first ``next`` waits for that many values, so it is
-    not for live sources. On threads it waits for one: *seq* and the loop work at the
-    same time, as long as fewer than that many values wait.
+    With ``engine="thread"``, *seq* runs in a separate thread. Any thread may call ``next``,
+    one at a time, and any thread may call ``yield_``: several such calls take turns. A
+    value costs twenty times as much as with the default engine. Dropping the iterator does
+    not wait for *seq* while *seq* is running.
+
+    With ``read_ahead=n``, where n is 2 or more, *seq* runs ahead of the loop by up to n
+    values. (0 and 1 mean lockstep.) A value then costs as little as a tenth. Do not use it
+    for values that are valid only until ``yield_`` returns. ``send`` and ``throw`` raise
+    PullError. ``close`` discards the values that the loop has not taken; if *seq* has
+    already raised an exception, ``close`` raises it.
+
+    - With the default engine, the first ``next`` waits for n values. So this does not suit
+      a live source.
+    - With ``engine="thread"``, the first ``next`` waits for one value. *seq* and the loop
+      run at the same time; *seq* waits while n values are waiting to be taken.
     """
     return make_iterator("pullit.iterate", seq, engine, read_ahead)
 
@@ -235,9 +254,11 @@ def iterate(seq: Seq[T], *, read_ahead: int = 0, engine: Engine = "greenlet") ->
 def iterate2(
     seq: Seq2[K, V], *, read_ahead: int = 0, engine: Engine = "greenlet"
 ) -> PullIterator[tuple[K, V]]:
-    """Return an iterator over the pairs that *seq* yields; otherwise like `iterate`:
+    """Return an iterator over the pairs that *seq* yields, each as a tuple:
 
     >>> list(iterate2(lambda yield_: yield_("one", 1)))
     [('one', 1)]
+
+    In all else it is like `iterate`.
     """
     return make_iterator("pullit.iterate2", seq, engine, read_ahead, pairs=True)

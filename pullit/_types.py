@@ -39,7 +39,7 @@ else:
 # yield_ answers Any, so that a producer may annotate its own as it likes.
 Seq: TypeAlias = Callable[[Yield[T]], object]
 """A push iterator: it calls ``yield_(value)`` for each value and returns early
-when that answers false. Go's iter.Seq."""
+when ``yield_`` returns False. Go's iter.Seq."""
 
 Seq2: TypeAlias = Callable[[Yield2[K, V]], object]
 """A push iterator over pairs: it calls ``yield_(k, v)``. Go's iter.Seq2."""
