@@ -145,7 +145,7 @@ def merge(
         [1, 2, 3, 4]
 
     Of equal values, that of the earlier argument comes first. One value of each of *seqs*
-    is held at a time. *key* and *reverse* are those of `heapq.merge`. Threads, errors and
+    is held at a time. *key* and *reverse* are those of ``heapq.merge``. Threads, errors and
     the end are as with `zip`.
     """
     import heapq  # for those who merge

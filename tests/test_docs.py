@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
+
+import pullit
 
 ROOT = Path(__file__).parent.parent
 PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
@@ -147,3 +152,68 @@ def test_every_promise_is_held_by_tests_that_exist() -> None:
             assert path.exists(), name
             for number in re.findall(r"[\d_]+", numbers):
                 assert re.search(rf"def test_(\d\d_)*{number}_", path.read_text("utf-8")), held_by
+
+
+def text_of(node: ast.AST) -> str:
+    """Return the text of a literal, with … for each part that differs, or ''."""
+    if isinstance(node, ast.JoinedStr):
+        return "".join(text_of(part) or "…" for part in node.values)
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+
+
+def texts() -> Iterator[tuple[bool, str]]:
+    """Give each text in the package, and whether it is the message of an exception or a note."""
+    for path in ROOT.glob("pullit/*.py"):
+        tree = ast.parse(path.read_text("utf-8"))
+        docstrings = {
+            id(node.body[0].value)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+            and isinstance(node.body[0], ast.Expr)
+        }
+        messages = {
+            id(arg)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Call)
+            and path.stem not in ("_coro", "__init__")  # which say nothing to users
+            and re.search(r"(Error|PullExit|exit|add_note)$", ast.unparse(node.func))
+            for arg in node.args
+        }
+        for node in ast.walk(tree):
+            if (text := text_of(node)) and id(node) not in docstrings:
+                yield id(node) in messages and len(text) > 20, text
+
+
+def test_each_message_on_the_page_about_them_is_in_the_code_and_the_other_way_round() -> None:
+    """Those that the page shows in its headings, or as a variant, by their words."""
+    page = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+    ours = page.partition("## Messages of Python and other libraries")[0]
+    shown = re.findall(r"^### `(.*)`$", ours, re.MULTILINE)
+    shown += re.findall(r"^Also `(.*?)`\.", ours, re.MULTILINE)
+    shown.remove("…missing 1 required positional argument")  # Python's own, about our calls
+    found = list(texts())
+    words = {message: [part for part in message.split("…") if part] for message in shown}
+    for message, parts in words.items():
+        assert any(all(part in text for part in parts) for _, text in found), message
+    for is_message, text in found:
+        if is_message:
+            assert any(all(part in text for part in parts) for parts in words.values()), text
+
+
+def test_the_signatures_that_the_reference_states_are_those_of_the_code() -> None:
+    """In parameters, kinds and defaults. The types are the page's own."""
+    page = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    stated = re.findall(r"^\.\. autofunction:: pullit\.(\w+)(\(.*)$", page, re.MULTILINE)
+    assert len(stated) == 5
+    for name, signature in stated:
+        space: dict[str, object] = {}
+        future = "from __future__ import annotations\n"
+        exec(f"{future}def {name}{signature}: ...", space)
+        given, real = (
+            [
+                (p.name, p.kind, p.default is p.empty or name == "from_callback" or p.default)
+                for p in inspect.signature(function).parameters.values()  # type: ignore[arg-type]
+            ]
+            for function in (space[name], getattr(pullit, name))
+        )
+        assert given == real
