@@ -45,7 +45,8 @@ nitpick_ignore_regex = [
 ]
 
 # Copied from an example: what was typed, without prompts and output.
-copybutton_exclude = ".linenos, .gp, .go, .gt"
+copybutton_prompt_text = r">>> |\.\.\. ?"
+copybutton_prompt_is_regexp = True
 
 html_theme = "furo"
 html_title = f"pullit {version}"
