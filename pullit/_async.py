@@ -149,10 +149,9 @@ def aiterate(seq: Seq[T], *, read_ahead: int = 0) -> AsyncPullIterator[T]:
         1
         lift-off
 
-    The first ``anext`` starts a new daemon thread and runs *seq* there, in a copy of the
-    context of whoever calls ``anext``. Neither *seq* nor stopping it blocks the event loop.
-    There is no *engine* to choose: a greenlet would run in the loop's own thread, and block
-    it.
+    The first ``anext`` starts a new daemon thread and runs *seq* there, in a copy of its
+    caller's context. Neither *seq* nor stopping it blocks the event loop. There is no
+    *engine* to choose: a greenlet would run in the loop's own thread, and block the loop.
 
     An exception in *seq* is raised once, by the ``anext`` or ``aclose`` that waits for
     *seq*. StopIteration and StopAsyncIteration become RuntimeError.
@@ -180,7 +179,7 @@ def aiterate(seq: Seq[T], *, read_ahead: int = 0) -> AsyncPullIterator[T]:
 def aiterate2(seq: Seq2[K, V], *, read_ahead: int = 0) -> AsyncPullIterator[tuple[K, V]]:
     """Return an async iterator over the pairs that *seq* yields, each as a tuple.
 
-    In all else it is like `aiterate`.
+    Otherwise it is like `aiterate`.
     """
     return make_async_iterator("pullit.aiterate2", seq, read_ahead, True)
 

@@ -92,7 +92,7 @@ def from_callback(
     *stop_reply*, the callback does not raise PullExit: it returns *stop_reply*, or raises
     it if it is an exception.
 
-    Some APIs report the stop by an exception of their own. List its class in *stop_errors*:
+    Some APIs report the stop by one of their exceptions. List its class in *stop_errors*:
     ``close`` then swallows it. ``close`` always swallows PullExit, and an exception given
     as *stop_reply*.
 

@@ -95,8 +95,8 @@ def zip(*seqs: Any, strict: bool = False) -> PullIterator[Any]:
     is among its contexts.
 
     Push iterators run with the default engine, one value at a time. For another engine, or
-    to read ahead, pass ``iterate(seq, ...)``; being an iterator of yours, it is yours to
-    close.
+    to read ahead, pass ``iterate(seq, ...)``. `zip` does not close such an iterator: close
+    it yourself.
     """
     return combine("zip", seqs, partial(builtins.zip, strict=strict))
 

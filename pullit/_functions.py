@@ -136,9 +136,9 @@ def pull(seq: Seq[T], *, engine: Engine = "greenlet") -> Pull[T]:
         >>> next()
         (None, False)
 
-    The first ``next`` starts *seq*, in a copy of the context of whoever calls it. If
-    ``stop`` is called before the first ``next``, *seq* is never called. Code after the
-    last ``yield_`` runs during the ``next`` that returns ``(None, False)``.
+    The first ``next`` starts *seq*, in a copy of its caller's context. If ``stop`` is
+    called before the first ``next``, *seq* is never called. Code after the last ``yield_``
+    runs during the ``next`` that returns ``(None, False)``.
 
     The end of a ``with`` block stops *seq* too, and so does dropping the last reference
     to both functions. If *seq* calls ``yield_`` again instead of returning, that call
@@ -166,8 +166,8 @@ def pull2(seq: Seq2[K, V], *, engine: Engine = "greenlet") -> Pull2[K, V]:
         >>> next(), next()
         (('one', 1, True), (None, None, False))
 
-    ``next`` returns a key, a value and True, or ``(None, None, False)`` after the end. In
-    all else it is like `pull`. Go's iter.Pull2.
+    ``next`` returns a key, a value and True, or ``(None, None, False)`` after the end.
+    Otherwise it is like `pull`. Go's iter.Pull2.
     """
     both = hold(make_pull("pullit.pull2", seq, engine, True))
     return tuple.__new__(Pull2, (both.next_pair, both.stop))

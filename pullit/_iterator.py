@@ -208,10 +208,10 @@ def iterate(seq: Seq[T], *, read_ahead: int = 0, engine: Engine = "greenlet") ->
         'lift-off'
 
     *seq* may call ``yield_`` from any depth, even under C code. The first ``next`` starts
-    *seq*, in a copy of the context of whoever calls it. Each ``next`` runs *seq* up to its
-    next ``yield_`` call, which waits there. It returns True when ``next`` is called again,
-    x when ``send(x)`` is called, and False when *seq* is told to stop. The end of a
-    ``with`` block tells it to stop:
+    *seq*, in a copy of its caller's context. Each ``next`` runs *seq* up to its next call of
+    ``yield_``. *seq* waits in that call, which returns True at the following ``next``, x at
+    ``send(x)``, and False when *seq* is told to stop. The end of a ``with`` block tells it
+    to stop:
 
         >>> with iterate(countdown) as it:
         ...     next(it)
@@ -227,26 +227,24 @@ def iterate(seq: Seq[T], *, read_ahead: int = 0, engine: Engine = "greenlet") ->
     during which it happens. Afterwards the iterator is at its end. StopIteration becomes
     RuntimeError. Calling ``next`` from inside *seq* raises PullError.
 
-    With the default engine the iterator belongs to the thread of the first ``next``.
-    Calling ``next`` or ``close`` in another thread raises WrongThreadError. If another
-    thread drops the last reference, a ResourceWarning says so, and *seq* is stopped later,
-    in its own thread.
+    The iterator belongs to the thread of the first ``next``. Calling ``next`` or ``close``
+    in another thread raises WrongThreadError. If another thread drops the last reference, a
+    ResourceWarning says so, and *seq* is stopped later, in its own thread.
 
-    With ``engine="thread"``, *seq* runs in a separate thread. Any thread may call ``next``,
-    one at a time, and any thread may call ``yield_``: several such calls take turns. A
+    With ``engine="thread"``, *seq* runs in a separate thread, and any thread may use the
+    iterator, one at a time. Any number of threads may call ``yield_``; they take turns. A
     value costs twenty times as much as with the default engine. Dropping the iterator does
     not wait for *seq* while *seq* is running.
 
-    With ``read_ahead=n``, where n is 2 or more, *seq* runs ahead of the loop by up to n
-    values. (0 and 1 mean lockstep.) A value then costs as little as a tenth. Do not use it
-    for values that are valid only until ``yield_`` returns. ``send`` and ``throw`` raise
-    PullError. ``close`` discards the values that the loop has not taken; if *seq* has
-    already raised an exception, ``close`` raises it.
+    With ``read_ahead=n``, where n is 2 or more, *seq* runs up to n values ahead of the loop.
+    (0 and 1 mean lockstep.) A value then costs as little as a tenth. Do not use it for
+    values that are valid only until ``yield_`` returns. ``send`` and ``throw`` raise
+    PullError. ``close`` discards the values that the loop has not taken; if *seq* has raised
+    an exception meanwhile, ``close`` raises it.
 
-    - With the default engine, the first ``next`` waits for n values. So this does not suit
-      a live source.
-    - With ``engine="thread"``, the first ``next`` waits for one value. *seq* and the loop
-      run at the same time; *seq* waits while n values are waiting to be taken.
+    With the default engine, the first ``next`` then waits for n values, which does not suit
+    a live source. With ``engine="thread"`` it waits for one value: *seq* and the loop run at
+    the same time, and *seq* waits only while n values are waiting for the loop.
     """
     return make_iterator("pullit.iterate", seq, engine, read_ahead)
 
@@ -259,6 +257,6 @@ def iterate2(
     >>> list(iterate2(lambda yield_: yield_("one", 1)))
     [('one', 1)]
 
-    In all else it is like `iterate`.
+    Otherwise it is like `iterate`.
     """
     return make_iterator("pullit.iterate2", seq, engine, read_ahead, pairs=True)
