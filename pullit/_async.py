@@ -7,7 +7,7 @@ from types import GenericAlias, TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, overload
 
 from pullit._arguments import check_read_ahead, check_seq, seq_name
-from pullit._errors import PullError, chain, instance_of
+from pullit._errors import chain, instance_of
 from pullit._handles import Handle, StopsWhenDropped
 from pullit._on_loop import AheadAsyncPull, AsyncPull
 from pullit._pull import UNSTARTED, Order
@@ -54,13 +54,7 @@ class AsyncPullIterator(StopsWhenDropped, Handle, Base[T_co]):
         like any other value; it is false, so a producer that tests it stops.
         """
         pull = self._pull
-        self._check_strict("asend")
-        if pull.state is not UNSTARTED:
-            order = Order("send", value)
-        elif value is None:
-            order = None
-        else:
-            raise TypeError(f"{pull.name}: cannot asend to {self!r}; call anext first")
+        order = pull.order_to_send(value, "asend", self)
         return await pull.next(self, order, "asend")  # type: ignore[no-any-return]
 
     @overload
@@ -77,21 +71,13 @@ class AsyncPullIterator(StopsWhenDropped, Handle, Base[T_co]):
         If the producer has not started, or has ended, the exception is raised by this call.
         """
         pull = self._pull
-        self._check_strict("athrow")
+        pull.check_strict("athrow")
         errors = [instance_of(pull.name, kind, value, tb)]
         del kind, value  # otherwise this frame and the error's traceback are a cycle
         if self.done or pull.state is UNSTARTED:
             await pull.stop()
             raise errors.pop()
         return await pull.next(self, Order("throw", errors), "athrow")  # type: ignore[no-any-return]
-
-    def _check_strict(self, call: str) -> None:
-        """Refuse *call* where seq waits in another `yield_` than the last value's."""
-        if self._pull.reads_ahead:
-            raise PullError(
-                f"{self._pull.name}: {call} on an iterator that reads ahead; its producer has"
-                f" gone on from the value that you have: call {call} with read_ahead=0"
-            )
 
     async def aclose(self) -> Any:
         """Stop the producer. Wait until it has returned and its thread has ended.

@@ -22,8 +22,6 @@ class ConsumerSide(Channel):
 
     __slots__ = ()
 
-    asks = "next"  # what users call it
-
     def claim(self, waiter: Any, call: str) -> None:
         """Make *waiter* the call that is under way, or refuse it."""
         thread = None if self.ended else self.thread

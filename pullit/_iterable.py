@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator
-from functools import partial
 from reprlib import repr as short_repr
 from typing import Any
 
@@ -247,8 +246,3 @@ class IterablePull(EnginePull):
 def is_closed(made: Any) -> bool:  # pragma: no cover  no room
     """Tell whether an iterator of ours, or a generator, has ended."""
     return bool(getattr(made, "done", getattr(made, "gi_frame", None) is None))
-
-
-def pull_iterable(name: str, seq: IterableSeq, ahead: bool) -> IterablePull:
-    """Return the pull of an iterable's Seq, on no engine."""
-    return IterablePull(name, seq_name(seq), partial(open_iterable, seq.iterable), False, ahead)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, overload
 from greenlet import getcurrent
 
 from pullit._arguments import check_read_ahead
-from pullit._errors import PullError, instance_of
+from pullit._errors import instance_of
 from pullit._handles import ClosedByWith, StopsWhenDropped
 from pullit._making import make_pull
 from pullit._on_greenlet import GreenletPull
@@ -55,14 +55,7 @@ class PullIterator(StopsWhenDropped, ClosedByWith, Base[T_co]):
         like any other value; it is false, so a producer that tests it stops.
         """
         pull = self._pull
-        self._check_strict("send")
-        if pull.state is not UNSTARTED:
-            order = Order("send", value)
-        elif value is None:
-            order = None
-        else:
-            raise TypeError(f"{pull.name}: cannot send to {self!r}; call next first")
-        return pull.next(order, "send")  # type: ignore[no-any-return]
+        return pull.next(pull.order_to_send(value, "send", self), "send")  # type: ignore[no-any-return]
 
     @overload
     def throw(
@@ -78,21 +71,13 @@ class PullIterator(StopsWhenDropped, ClosedByWith, Base[T_co]):
         If the producer has not started, or has ended, the exception is raised by this call.
         """
         pull = self._pull
-        self._check_strict("throw")
+        pull.check_strict("throw")
         errors = [instance_of(pull.name, kind, value, tb)]
         del kind, value  # otherwise this frame and the error's traceback are a cycle
         if self.done or pull.state is UNSTARTED:
             pull.stop("throw")
             raise errors.pop()
         return pull.next(Order("throw", errors), "throw")  # type: ignore[no-any-return]
-
-    def _check_strict(self, call: str) -> None:
-        """Refuse *call* where seq waits in another `yield_` than the last value's."""
-        if self._pull.reads_ahead:
-            raise PullError(
-                f"{self._pull.name}: {call} on an iterator that reads ahead; its producer has"
-                f" gone on from the value that you have: call {call} with read_ahead=0"
-            )
 
     def close(self) -> Any:
         """Stop the producer, and wait until it has returned.

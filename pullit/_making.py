@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from types import FunctionType
 from typing import Any
 
@@ -28,10 +29,11 @@ def make_pull(
         label = label or seq_name(seq)
     on_thread = check_engine(name, engine)
     if type(seq) is not FunctionType and not pairs:
-        from pullit._iterable import IterableSeq, pull_iterable
+        from pullit._iterable import IterablePull, IterableSeq, open_iterable
 
         if isinstance(seq, IterableSeq):
-            return pull_iterable(name, seq, read_ahead > 1)
+            make = partial(open_iterable, seq.iterable)
+            return IterablePull(name, label, make, False, read_ahead > 1)
     if on_thread:
         if read_ahead > 1:
             from pullit._ahead_on_thread import AheadThreadPull

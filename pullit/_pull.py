@@ -99,6 +99,7 @@ class EnginePull:
     depth = "; raise sys.setrecursionlimit"  # a note on a RecursionError of seq
     # What says to the consumer that there is no more, and so cannot be an error of seq.
     signals_end: tuple[type[BaseException], ...] = (StopIteration,)
+    asks = "next"  # what users call it
     reads_ahead = False  # if it does, send and throw come too late
 
     def shown_state(self) -> str:
@@ -190,6 +191,23 @@ class EnginePull:
             f"{self.name}: {self.label} has yielded nothing, and returned {what} that nobody"
             f" has started; {advice}"
         )
+
+    def check_strict(self, call: str) -> None:
+        """Refuse *call* where seq waits in another ``yield_`` than the last value's."""
+        if self.reads_ahead:
+            raise PullError(
+                f"{self.name}: {call} on an iterator that reads ahead; its producer has"
+                f" gone on from the value that you have: call {call} with read_ahead=0"
+            )
+
+    def order_to_send(self, value: Any, call: str, it: Handle) -> Order | None:
+        """Return the order of send; none if it starts seq, which takes None only."""
+        self.check_strict(call)
+        if self.state is not UNSTARTED:
+            return Order("send", value)
+        if value is not None:
+            raise TypeError(f"{self.name}: cannot {call} to {it!r}; call {self.asks} first")
+        return None
 
     def final_result(self) -> Any:
         """Return what seq returned; PullError if it has not, or did not."""
