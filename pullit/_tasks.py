@@ -48,15 +48,23 @@ class TaskWaiter:
 
     def wake(self) -> None:
         """Have it look again. In any thread; nothing if the loop is closed."""
-        if wake_loop(self.loop, self.resume):
-            self.woken = True
-        else:
+        # Before the call: set after it, it could hide the wake that the consumer has had
+        # meanwhile, and nobody would wake its next wait.
+        self.woken = True
+        try:
+            is_open = wake_loop(self.loop, self.resume)
+        except BaseException:
+            self.woken = False  # another try, or another thread, is to do it
+            raise
+        if not is_open:
             self.future = None  # its task never goes on, and is not to be kept by seq's thread
 
     def resume(self) -> None:
         """In the loop, so that this cannot come between its look and its wait."""
         if self.future is not None and not self.future.done():
             self.future.wake()
+        else:
+            self.woken = False  # it does not wait, and will look before it does
 
     async def wait(self) -> None:
         self.future = Wake(loop=self.loop)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import pullit
+from pullit._tasks import TaskWaiter
 
 
 def seq(yield_: Callable[[int], Any]) -> None:
@@ -87,5 +88,42 @@ def test_a_callback_that_is_taken_away_again_is_not_called() -> None:
             await asyncio.sleep(0)
             assert called == []
             call.close()
+
+    asyncio.run(main())
+
+
+def test_a_wake_that_returns_late_does_not_hide_the_next_wait() -> None:
+    """Meanwhile its consumer may have woken, found nothing, and waited anew: for good, once."""
+
+    class Loop:
+        has_room = True
+
+        def is_closed(self) -> bool:
+            return False
+
+        def call_soon_threadsafe(self, call: Callable[[], object]) -> None:
+            if not self.has_room:
+                raise RecursionError
+            waiter.woken = False  # as `wait` does when it is woken
+
+    loop: Any = Loop()
+    waiter = TaskWaiter(loop)
+    waiter.wake()
+    assert waiter.waits()
+    loop.has_room = False
+    with pytest.raises(RecursionError):
+        waiter.wake()
+    assert waiter.waits()  # nobody has woken it
+
+
+def test_a_wake_that_comes_before_the_wait_does_not_hide_later_ones() -> None:
+    """It finds no future; then the consumer looks, and waits."""
+
+    async def main() -> None:
+        waiter = TaskWaiter(asyncio.get_running_loop())
+        waiter.wake()
+        assert not waiter.waits()
+        await asyncio.sleep(0)
+        assert waiter.waits()
 
     asyncio.run(main())
