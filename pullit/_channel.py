@@ -192,7 +192,7 @@ class Channel(EnginePull):
         """Call seq, in the context, unless the start has been called off."""
         if self.caller.setdefault(START, MADE) is CALLED_OFF:
             return
-        of_thread.stoppers = self.stoppers
+        of_thread.channel = self
         seq, self.seq = self.seq, None
         try:
             assert seq

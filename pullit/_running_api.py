@@ -203,6 +203,8 @@ class Running(Guard):
         try:
             if self.seq.stop is not None:
                 self.stopper = note_stopper(self.seq.stop)
+                if self.stopper.told:
+                    raise PullExit("pullit.from_callback: told to stop; the API is not called")
             result = self.seq.run(callback)
         except BaseException as e:
             if self.errors:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import Any
+
+from pullit._threads import this_thread
 
 from pullit._errors import chain
 
@@ -67,10 +70,18 @@ def order_all(stoppers: list[Stopper]) -> None:
 
 
 def note_stopper(stop: Callable[[], object]) -> Stopper:
-    """Return a Stopper that the pull whose seq this thread runs, if any, calls as well."""
+    """Return a Stopper that the pull whose seq this thread runs, if any, calls as well.
+
+    It is told already if seq was, and has not heard of it: then the API is not to run.
+    """
     stopper = Stopper(stop)
-    stoppers: list[Stopper] | None = getattr(of_thread, "stoppers", None)
-    if stoppers is not None:
-        stoppers.append(stopper)
-        stopper.stops = stoppers
+    channel: Any = getattr(of_thread, "channel", None)
+    if channel is not None:
+        channel.stoppers.append(stopper)
+        stopper.stops = channel.stoppers
+        # Look afterwards: who told seq to stop before that has not seen it. What seq runs
+        # when it has heard of that, to clean up, runs.
+        if channel.told_to_stop and this_thread() not in channel.told:
+            channel.refuse()  # so it has heard of it now
+            stopper.told = True
     return stopper

@@ -498,6 +498,35 @@ def test_21_a_pool_of_threads_gives_all_values(engine: Engine) -> None:
         assert [n for of, n in got if of == k] == list(range(10))
 
 
+def test_an_api_that_seq_comes_to_after_the_stop_is_not_called() -> None:
+    """It might wait for its source forever: nobody would tell it."""
+    log: list[object] = []
+    go_on = threading.Event()
+
+    def wait(callback: Callable[[int], Any]) -> None:
+        log.append("called")  # pragma: no cover
+
+    def seq(yield_: Callable[[int], Any]) -> None:
+        go_on.wait()
+        try:
+            from_callback(wait, stop=lambda: log.append("stop"))(yield_)
+        finally:  # what cleans up, knowing of the stop, may use one
+            log.extend(iterate(from_callback(api(2, []), stop=lambda: None)))
+
+    async def main() -> None:
+        it = pullit.aiterate(seq)
+        first = asyncio.ensure_future(it.__anext__())
+        await asyncio.sleep(0)
+        first.cancel()
+        closing = asyncio.ensure_future(it.aclose())
+        await asyncio.sleep(0)
+        go_on.set()
+        assert await closing is None
+
+    asyncio.run(main())
+    assert log == [0, 1]
+
+
 @pytest.mark.parametrize("n", [0, 8])
 def test_17_an_api_that_holds_a_later_one_suspended_is_refused_in_its_callback(
     engine: Engine, n: int
