@@ -55,7 +55,13 @@ class Ahead(ConsumerSide):
     def take(self) -> Any:
         if self.waiting and len(self.values) <= self.most:
             self.make_room()  # first: there may be no room for this call
-        value = self.values.popleft()
+        try:
+            value = self.values.popleft()
+        except IndexError:
+            # Once more: a call may have come when it was looked at, and have seen the values
+            # that are gone. A copy takes the lock under which it was added, so one sees the other.
+            self.make_room()
+            raise
         self.taken = False  # no longer None
         return value
 
@@ -85,6 +91,9 @@ class AheadThreadPull(Ahead, ThreadPull):
             self.abandon(turn)
             raise
         finally:
-            if TURN in self.caller and self.caller[TURN] is turn:
-                del self.caller[TURN]  # no call, in which a handler could raise
+            try:  # see next
+                if self.caller[TURN] is turn:
+                    del self.caller[TURN]
+            except KeyError:
+                pass
         return NOTHING

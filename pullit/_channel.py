@@ -92,11 +92,12 @@ class Channel(EnginePull):
     @property
     def state(self) -> State:  # type: ignore[override]
         """Where the producer is."""
+        thread = self.thread  # first: it is None before the start, and again after the end
         if self.ended:
             return ENDED
         if self.told_to_stop:
             return STOPPING
-        return UNSTARTED if self.thread is None else OPEN
+        return UNSTARTED if thread is None else OPEN
 
     def yield_(self, value: Any, /) -> Any:
         """What seq calls with each value, from any thread, and waits in."""
@@ -131,7 +132,8 @@ class Channel(EnginePull):
         """Tell whether seq waits, as far as this thread can know: so that it may wait for it."""
         if getattr(here, "token", None) is self.consumer:
             return bool(self.waiting)
-        ident = self.thread and self.thread.ident
+        thread = self.thread  # once: its end may come meanwhile, if it was told to stop
+        ident = thread and thread.ident
         return any(call.ident == ident for call in snapshot(self.waiting))
 
     def wake_caller(self) -> None:

@@ -84,11 +84,17 @@ class ConsumerSide(Channel):
 
         One that was not started is as it was.
         """
-        if self.thread is not None and (TURN not in self.caller or self.caller[TURN] is waiter):
+        try:
+            mine = self.caller[TURN] is waiter
+        except KeyError:
+            mine = None  # nobody's
+        if mine is not False and self.thread is not None:
             self.told_to_stop = True
-            self.caller.pop(TURN, None)
+            if mine:  # otherwise it may be that of a call which has come meanwhile
+                self.caller.pop(TURN, None)
             self.order_stop()
-            if self.ended and self.thread is not None:
+            # Who has the turn hears of the end, and reports it.
+            if self.ended and TURN not in self.caller and self.thread is not None:
                 self.report()
 
     def finish(self, told: bool, join: bool = True) -> BaseException:
@@ -113,11 +119,12 @@ class ConsumerSide(Channel):
         return self.told_to_stop or self.over()
 
     def shown_state(self) -> str:
+        thread = self.thread  # first, see state
         if self.over():
             return "finished"
         if self.told_to_stop or TURN in self.caller:
             return "running"
-        return "unstarted" if self.thread is None else "suspended"
+        return "unstarted" if thread is None else "suspended"
 
     def orphan(self, why: str) -> None:
         """Refuse forever: seq's thread is no more."""

@@ -124,8 +124,13 @@ class IterablePull(EnginePull):
                 if value is not NOTHING:
                     return value
         finally:
-            if TURN in self.turn and self.turn[TURN] is mine:
-                del self.turn[TURN]  # no call, in which a handler could raise
+            # No call, in which a handler could raise. And no `in` before: the turn of another
+            # thread's call may end between the two.
+            try:
+                if self.turn[TURN] is mine:
+                    del self.turn[TURN]
+            except KeyError:
+                pass
         raise_as_left(errors or [StopIteration()])
 
     def ask(self, order: Order | None, errors: list[BaseException]) -> Any:
@@ -204,8 +209,11 @@ class IterablePull(EnginePull):
             self.claim(mine, call)
             self.end(errors)
         finally:
-            if TURN in self.turn and self.turn[TURN] is mine:
-                del self.turn[TURN]  # no call, in which a handler could raise
+            try:  # see next
+                if self.turn[TURN] is mine:
+                    del self.turn[TURN]
+            except KeyError:
+                pass
         if errors:
             raise_as_left(errors)
 
@@ -213,11 +221,16 @@ class IterablePull(EnginePull):
         """Make *mine* the call that is under way, or refuse it."""
         if self.turn.setdefault(TURN, mine) is not mine:
             raise self.refusal(call)
+        if self.thread:  # perhaps since a moment ago: another thread was faster
+            self.check_owner(call)
 
     def check_thread(self, call: str) -> None:
         """Refuse *call* in a wrong thread, if it pulls push iterators."""
         if left:
             sweep(known_thread())
+        self.check_owner(call)
+
+    def check_owner(self, call: str) -> None:
         if self.thread not in (0, get_ident()) and not self.over():
             raise self.wrong_thread(call, self.thread)
 

@@ -23,7 +23,7 @@ from pullit._pull import Order
 from pullit._tasks import Closing, TaskWaiter, running_loop
 from pullit._threads import this_thread
 from pullit._types import NOTHING
-from pullit._waiting import join
+from pullit._waiting import Quick, join
 
 # What is claimed in `caller` by the first anext: the pull's loop.
 LOOP = "loop"
@@ -75,9 +75,11 @@ class AsyncPull(ConsumerSide):
                     self.abandon(waiter)
                 raise
             finally:
-                # No call, in which a handler could raise.
-                if TURN in self.caller and self.caller[TURN] is waiter:
-                    del self.caller[TURN]
+                try:  # see ThreadPull.next
+                    if self.caller[TURN] is waiter:
+                        del self.caller[TURN]
+                except KeyError:
+                    pass
         elif self.orphan_text:
             errors.append(WrongThreadError(self.orphan_text))
         if value is not NOTHING and value is not END:
@@ -122,9 +124,14 @@ class AsyncPull(ConsumerSide):
         """
         if self.over():
             return None
-        if self.thread is None:
-            self.call_off()
-            return None
+        if self.thread is None and self.caller.setdefault(TURN, turn := Quick()) is turn:
+            # It has the turn, so that no anext of another loop starts seq meanwhile.
+            try:
+                if self.thread is None:
+                    self.call_off()
+                    return None
+            finally:
+                self.caller.pop(TURN, None)
         loop = running_loop()
         if loop is None or loop is not self.caller.get(LOOP, loop):
             self.order_stop()

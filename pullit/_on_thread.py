@@ -42,9 +42,13 @@ class ThreadPull(ConsumerSide):
                 self.abandon(waiter)
                 raise
             finally:
-                # No call, in which a handler could raise.
-                if TURN in self.caller and self.caller[TURN] is waiter:
-                    del self.caller[TURN]
+                # No call, in which a handler could raise. And no `in` before: the turn of
+                # another call may end between the two.
+                try:
+                    if self.caller[TURN] is waiter:
+                        del self.caller[TURN]
+                except KeyError:
+                    pass
         elif self.orphan_text:
             errors.append(WrongThreadError(self.orphan_text))
         if value is not NOTHING and value is not END:
@@ -85,8 +89,11 @@ class ThreadPull(ConsumerSide):
                 self.abandon(waiter)
             raise
         finally:
-            if TURN in self.caller and self.caller[TURN] is waiter:
-                del self.caller[TURN]
+            try:  # see next
+                if self.caller[TURN] is waiter:
+                    del self.caller[TURN]
+            except KeyError:
+                pass
         if not is_a(errors[0], StopIteration):
             raise_as_left(errors)
         return self.result if self.returned() else None

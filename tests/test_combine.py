@@ -642,6 +642,24 @@ def test_20_a_refusal_leaves_it_unharmed(loop: str) -> None:
     assert values == [(3, 1), (2, 2), (1, 3)]
 
 
+def test_11_of_two_threads_that_ask_first_one_is_the_owner(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other is refused, though it looked before the first had begun; nothing ends."""
+    it: Any = pullit.zip(countdown, countdown)
+    claim = it._pull.claim
+
+    def overtaken(self: Any, mine: object, call: str) -> None:
+        monkeypatch.undo()
+        go_on.append(in_thread(it.__next__))
+        claim(mine, call)
+
+    go_on: list[object] = []
+    monkeypatch.setattr(type(it._pull), "claim", overtaken)
+    with pytest.raises(WrongThreadError, match="next called in thread 'MainThread'"):
+        next(it)
+    assert go_on == [(3, 3)]
+    assert not it.done
+
+
 @pytest.mark.parametrize("make", [pullit.zip, lambda *_: iterate(from_iterable([1, 2]))])
 def test_19_no_copies(make: Any) -> None:
     """Neither copy nor pickle."""
