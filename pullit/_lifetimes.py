@@ -40,13 +40,25 @@ class DroppedAtExit(Dropped):
 
 def leave_to_owner(pull: Any, home: PerThread) -> None:
     """Have *pull* stopped by its own thread, when that next calls pullit, or ends."""
-    is_first = not home.dropped
     left.append(home)  # before the pull: who finds that takes this away
     home.dropped.append(pull)
-    if is_first:  # otherwise the owner has been told
+    # Look afterwards: the owner may have taken an earlier one away meanwhile.
+    if pull in home.dropped[:1]:  # otherwise the owner has been told
         for other, owner in list(live.items()):
             if owner is home:
                 other.regular = None  # its next takes the slow way, and looks
+    if home.ident == 0:  # it has ended meanwhile, and so its pulls have
+        forget_dropped(home)
+
+
+def forget_dropped(home: PerThread) -> None:
+    """Have nothing left to a thread that has ended."""
+    while True:
+        try:
+            home.dropped.pop()
+        except IndexError:
+            return
+        left.remove(home)
 
 
 def sweep(home: PerThread | None) -> None:
@@ -79,6 +91,8 @@ def stop_thread(home: PerThread) -> None:
         pull.orphan(
             'the thread that it was started in has ended; use it there, or pass engine="thread"'
         )
+    home.ident = 0  # first: who leaves something to it looks afterwards
+    forget_dropped(home)
 
 
 at_thread_end.append(stop_thread)

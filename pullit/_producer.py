@@ -117,6 +117,9 @@ class ProducerSide(Coro, EnginePull):
                 f" {self.label} was started in {thread_name(home.ident)}; pass"
                 ' engine="thread" for an API that calls back from other threads'
             )
+            # The lock of this list is what be_regular takes, too: so that sees what is said
+            # above, or comes before what is said below.
+            home.dropped.copy()
             self.regular = None
             raise WrongThreadError(self.refused)
         if self.state is STOPPING:

@@ -27,7 +27,7 @@ from pullit import WrongThreadError
 from pullit._coro import newcoro
 from pullit._functions import NextAndStop, NextAndStopOnGreenlet
 from pullit._iterator import GreenletIterator, PlainIterator
-from pullit._lifetimes import Dropped, live
+from pullit._lifetimes import Dropped, leave_to_owner, left, live
 from pullit._per_thread import per_thread
 from pullit._read_ahead import AheadIterator
 from pullit._types import Engine
@@ -593,6 +593,46 @@ def test_14_one_that_was_left_is_stopped_when_its_thread_ends() -> None:
     owner.join()
     assert log == [False, owner.ident]
     assert homes[0].dropped == []
+
+
+def test_14_nothing_is_left_to_a_thread_that_has_ended() -> None:
+    """It may end while another drops its pull: that looks once more."""
+    homes: list[Any] = []
+    it: Any = pullit.iterate(countdown)
+
+    def run() -> None:
+        homes.append(per_thread())
+        next(it)
+
+    in_thread(run)
+    assert it.done
+    leave_to_owner(it._pull, homes[0])
+    assert homes[0].dropped == []
+    assert left.count(homes[0]) == 0
+
+
+def test_14_each_drop_is_told_to_an_owner_that_was_told_of_none() -> None:
+    """Though another was there a moment ago, when this one came, and was taken away since."""
+    log: list[object] = []
+    its: list[Any] = [pullit.iterate(countdown), hold_iterator(log)]
+    next(its[0])
+    pull, home = its[1]._pull, per_thread()
+
+    class Swept(list[Any]):
+        """What has one that is stopped before the next is there."""
+
+        def append(self, pull: Any) -> None:
+            self.clear()
+            super().append(pull)
+
+    home.dropped = Swept([None])
+    try:
+        leave_to_owner(pull, home)
+        assert its[0]._pull.regular is None
+        assert next(its[0]) == 2
+        assert log == STOPPED
+    finally:
+        home.dropped = []
 
 
 def test_14_one_of_the_thread_engine_is_stopped_wherever_it_is_dropped() -> None:
