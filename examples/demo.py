@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import Any
 from xml.parsers import expat
 
@@ -112,14 +113,19 @@ def by_queue(count: int) -> Iterator[int | None]:
 
 
 def seconds(way: Callable[[int], Iterator[object]], count: int) -> float:
-    """Return the time that one value takes, the best of five."""
+    """Return the time that one value takes, the median of five."""
     times = []
     for _ in range(5):
         start = time.perf_counter()
         for _ in way(count):
             pass
         times.append(time.perf_counter() - start)
-    return min(times) / count
+    return median(times) / count
+
+
+def rounded(number: float) -> str:
+    """Return *number* with two digits: more of them differ each time."""
+    return f"{float(f'{number:.2g}'):g}"
 
 
 def compare_costs() -> None:
@@ -134,8 +140,8 @@ def compare_costs() -> None:
         ('pullit, engine="thread"', thread),
         ("a thread and a queue of one, without pullit", seconds(by_queue, 2_000)),
     ):
-        print(f"   {name:47} {cost * 1e6:6.2f} µs {cost / generator:8.1f} times a generator")
-    print(f"\n   On its own thread a value costs {thread / greenlet:.0f} times pullit's greenlet.")
+        micros, times = rounded(cost * 1e6), rounded(cost / generator)
+        print(f"   {name:47} {micros:>6} µs {times:>6} times a generator")
 
 
 if __name__ == "__main__":

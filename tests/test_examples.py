@@ -66,6 +66,18 @@ def output(program: str, *needed: str) -> list[str]:
     return done.stdout.splitlines()
 
 
+def test_demo_says_the_same_each_time_but_for_rounded_figures() -> None:
+    """They stand in a table, which is its end."""
+    lines = output("demo.py")
+    assert any(line.startswith("   Python 2.2. expat has read 2,048 of") for line in lines)
+    assert lines[-5] == ""
+    for line in lines[-4:]:
+        cost, micros, times, *words = line[51:].split()
+        assert (micros, words) == ("µs", ["times", "a", "generator"])
+        for figure in (cost, times):
+            assert len(figure.replace(".", "").strip("0")) <= 2
+
+
 def test_compare_trees_lists_what_differs() -> None:
     """In the order of the paths."""
     assert output("compare_trees.py") == [
