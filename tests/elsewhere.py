@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib
 import subprocess
 import sys
+import sysconfig
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from textwrap import dedent
 from typing import Any, TypeVar
@@ -17,6 +19,15 @@ from pullit._ahead_on_thread import AheadThreadPull
 from pullit._on_thread import ThreadPull
 
 T = TypeVar("T")
+
+# Whether this is a free-threaded build, even if its GIL was switched on (sys._is_gil_enabled).
+# There an object that other threads let go of is freed by the thread that made it, when that
+# next runs Python code; if that has ended, by whoever lets go of it last.
+FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
+
+needs_gil_build = pytest.mark.skipif(
+    FREE_THREADED, reason="it is about who frees an object: here that is the thread that made it"
+)
 
 
 def in_thread(call: Callable[..., T], *args: object, name: str = "other") -> T:
@@ -45,6 +56,22 @@ def error_in_thread(call: Callable[[], object]) -> BaseException | None:
     except BaseException as e:
         return e
     return None
+
+
+def made_elsewhere(make: Callable[[], T]) -> T:
+    """Return what *make* makes, in a thread that has ended: so whoever drops it frees it.
+
+    This holds in a free-threaded build, too, where a thread that lives would free it.
+    """
+    return in_thread(make)
+
+
+def gone(*watches: weakref.ref[Any]) -> bool:
+    """Tell whether all that *watches* refer to is freed: at once, or, where it may take the
+    thread that made it, soon."""
+    if FREE_THREADED:
+        wait_until(lambda: all(watch() is None for watch in watches))
+    return all(watch() is None for watch in watches)
 
 
 def wait_until(condition: Callable[[], object]) -> None:

@@ -116,7 +116,7 @@ def check_free_list(free_list: Any) -> None:
     assert free_list.main.parent is None
     assert free_list.relay.parent is free_list.main
     assert len(free_list.parked) <= MOST_PARKED
-    used = {getattr(pull, name, None) for pull in live for name in ("root", "producer")}
+    used = {getattr(pull, name, None) for pull in list(live) for name in ("root", "producer")}
     for coroutine in free_list.parked:
         assert coroutine.dead or coroutine.parent is free_list.relay
         assert coroutine not in used

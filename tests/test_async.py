@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 
 import anyio
 import pytest
-from elsewhere import in_thread, run_script, wait_until
+from elsewhere import in_thread, made_elsewhere, run_script, wait_until
 from producers import countdown, deaf, failing, logged
 from strikes import Strike
 
@@ -756,7 +756,7 @@ def test_14_what_was_dropped_elsewhere_is_stopped_by_an_anext_too(run: Run) -> N
     log: list[object] = []
 
     async def main() -> None:
-        its: list[Any] = [iterate(logged(countdown, log))]
+        its: list[Any] = [made_elsewhere(lambda: iterate(logged(countdown, log)))]
         next(its[0])
         with pytest.warns(ResourceWarning, match="was dropped in"):
             in_thread(its.clear)

@@ -22,7 +22,7 @@ from functools import partial
 from typing import Any, TypeAlias
 
 import pytest
-from elsewhere import error_in_thread, in_thread
+from elsewhere import error_in_thread, in_thread, made_elsewhere
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from producers import countdown, failing, logged
@@ -1028,7 +1028,7 @@ def test_14_a_zip_that_is_asked_stops_what_another_thread_has_dropped() -> None:
 
     it = pullit.zip([1, 2], [3, 4])
     assert next(it) == (1, 3)
-    holder = [pullit.iterate(seq)]
+    holder = [made_elsewhere(lambda: pullit.iterate(seq))]
     next(holder[0])
     with pytest.warns(ResourceWarning):
         in_thread(holder.clear)

@@ -647,7 +647,8 @@ def test_13_in_a_thread_that_has_no_context_yet(engine: Engine, read_ahead: int)
         got.append(VAR.get())
         got.append(str(decimal.getcontext().prec))
 
-    thread = threading.Thread(target=run)
+    # In an empty context: a free-threaded build would have the thread copy ours.
+    thread = threading.Thread(target=contextvars.Context().run, args=(run,))
     thread.start()
     thread.join()
     assert got == ["0.333", "the producer's", "unset", str(decimal.DefaultContext.prec)]

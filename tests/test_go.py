@@ -18,7 +18,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import greenlet
 import pytest
-from elsewhere import in_thread
+from elsewhere import gone, in_thread
 from greenlet import GreenletExit
 
 from pullit import Pull, PullError, PullExit, WrongThreadError, pull, pull2
@@ -872,7 +872,7 @@ def test_ended_pull_keeps_nothing(engine: Engine, how: str) -> None:
         assert next() == END
     del seq
     gc.collect()
-    assert [ref() for ref in kept] == [None] * len(kept)
+    assert gone(*kept)
     assert next() == END
 
 

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from elsewhere import wait_until
+from elsewhere import made_elsewhere, wait_until
 from invariants import check, check_all
 
 import pullit
@@ -369,12 +369,11 @@ def test_14_many_leave_pulls_to_one_owner_that_goes_on() -> None:
             idents.append(threading.get_ident())
             endless = pullit.iterate(lambda yield_: all(map(yield_, iter(int, 1))))
             next(endless)
-            for bag in bags:
-                for _ in range(12):
-                    it = pullit.iterate(seq)
-                    next(it)
-                    bag.append(it)
-                del it
+            # Made elsewhere, so that who drops one leaves it to us, without the GIL, too.
+            its = made_elsewhere(lambda: [pullit.iterate(seq) for _ in range(12 * CREW)])
+            while its:
+                next(its[-1])
+                bags[len(its) % len(bags)].append(its.pop())
             ready.set()
             wait_until(lambda: next(endless) == 0 and dropped.is_set())
             wait_until(lambda: next(endless) == 0 and len(ended) == 12 * CREW)
@@ -412,12 +411,11 @@ def test_14_an_owner_ends_while_others_drop_its_pulls() -> None:
 
         def own(seq: Any = seq, bags: Any = bags, ready: Any = ready, idents: Any = idents) -> None:
             idents.append(threading.get_ident())
-            for bag in bags:
-                for _ in range(8):
-                    it = pullit.iterate(seq)
-                    next(it)
-                    bag.append(it)
-                del it
+            # Made elsewhere, so that who drops one leaves it to us, without the GIL, too.
+            its = made_elsewhere(lambda: [pullit.iterate(seq) for _ in range(24)])
+            while its:
+                next(its[-1])
+                bags[len(its) % len(bags)].append(its.pop())
             ready.set()
 
         def leave(k: int, bags: Any = bags, ready: Any = ready) -> None:

@@ -41,11 +41,11 @@ class Thing:
 
 
 def apart(test: Callable[P, None]) -> Callable[P, None]:
-    """Have *test* run in a thread of its own."""
+    """Have *test* run in a thread of its own, in an empty context."""
 
     @functools.wraps(test)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        in_thread(functools.partial(test, *args, **kwargs))
+        in_thread(contextvars.Context().run, functools.partial(test, *args, **kwargs))
 
     return run
 
