@@ -44,6 +44,31 @@ def quick_switches() -> Iterator[None]:
     sys.setswitchinterval(interval)
 
 
+@pytest.fixture
+def anywhere() -> Iterator[None]:
+    """Have another thread run between any two bytecodes of pullit's, as without the GIL.
+
+    With it, threads are switched after calls and at the ends of loops only.
+    """
+    chance = random.Random(1)
+
+    def stumble(frame: Any, event: str, arg: object) -> Any:
+        if event == "opcode" and chance.random() < 0.05:
+            time.sleep(0)
+        return stumble
+
+    def trace(frame: Any, event: str, arg: object) -> Any:
+        if not str(frame.f_globals.get("__name__")).startswith("pullit."):
+            return None
+        frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        return stumble
+
+    before = threading.gettrace()
+    threading.settrace(trace)
+    yield
+    threading.settrace(before)
+
+
 def together(*works: Callable[[], object]) -> None:
     """Run *works*, each in a thread, from one instant on; raise what the first of them did.
 
@@ -105,6 +130,13 @@ def test_21_each_value_goes_to_one_of_many_that_ask(n: int) -> None:
         assert sorted(got) == list(range(120))
         assert results == ["all"]  # the end is told once
         check_all([it._pull])
+
+
+@pytest.mark.usefixtures("anywhere")
+@pytest.mark.parametrize("n", [0, 2, 64])
+def test_21_no_two_bytecodes_need_to_be_one(n: int) -> None:
+    """Of a next, where many ask, and of its refusal."""
+    test_21_each_value_goes_to_one_of_many_that_ask(n)
 
 
 @pytest.mark.parametrize("n", [0, 2])
