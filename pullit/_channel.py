@@ -82,8 +82,7 @@ class Channel(EnginePull):
         self.caller: dict[str, Any] = {}  # see TURN and START
         self.consumer: Any = NOTHING  # the token of the latest next's thread
         self.waiting: deque[WaitingYield] = deque()
-        # Whether the consumer has the value of the first of them; None before its first.
-        self.taken: bool | None = None
+        self.taken: bool | None = None  # whether the first one's value is; None before any
         self.values: deque[Any] = deque()  # what ran ahead
         self.told: dict[object, int] = {}  # by thread: how many PullExits it got after False
         self.stoppers: list[Stopper] = []  # of the APIs that seq runs: from_callback's stop
@@ -92,7 +91,7 @@ class Channel(EnginePull):
     @property
     def state(self) -> State:  # type: ignore[override]
         """Where the producer is."""
-        thread = self.thread  # first: it is None before the start, and again after the end
+        thread = self.thread  # first, since it is None again after the end
         if self.ended:
             return ENDED
         if self.told_to_stop:
@@ -203,8 +202,7 @@ class Channel(EnginePull):
             self.result = None
         except BaseException as e:
             self.errors.append(e)
-        # Before the end: to free what only seq has held, a generator say, may take time.
-        del seq
+        del seq  # before the end: to free what only seq has held may take time
         end_thread()
         self.ended = True
         self.caller.setdefault(OVER)  # takes its lock: an attribute may be written late

@@ -10,7 +10,8 @@ from reprlib import repr as short_repr
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 
 from pullit._arguments import check_seq, seq_name
-from pullit._iterable import IterablePull, IterableSeq, is_iterable, open_iterable
+from pullit._iterable import IterableSeq, is_iterable, open_iterable
+from pullit._iterable_pull import IterablePull
 from pullit._iterator import PullIterator, iterate, iterator
 from pullit._types import Seq, T
 

@@ -29,7 +29,8 @@ def make_pull(
         label = label or seq_name(seq)
     on_thread = check_engine(name, engine)
     if type(seq) is not FunctionType and not pairs:
-        from pullit._iterable import IterablePull, IterableSeq, open_iterable
+        from pullit._iterable import IterableSeq, open_iterable
+        from pullit._iterable_pull import IterablePull
 
         if isinstance(seq, IterableSeq):
             make = partial(open_iterable, seq.iterable)

@@ -6,9 +6,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from pullit._threads import this_thread
-
 from pullit._errors import chain
+from pullit._threads import this_thread
 
 # The channel that the running thread's seq yields to, on the thread engine.
 of_thread = threading.local()

@@ -8,7 +8,7 @@ from typing import Any
 from pullit._channel import START
 from pullit._coro import coro_of
 from pullit._free_list import MOST_PARKED
-from pullit._iterable import IterablePull
+from pullit._iterable_pull import IterablePull
 from pullit._lifetimes import left, live
 from pullit._on_greenlet import GreenletPull
 from pullit._on_thread import ThreadPull

@@ -36,6 +36,7 @@ ORDER = [
     "_tasks",
     "_on_loop",
     "_iterable",
+    "_iterable_pull",
     "_making",
     "_functions",
     "_iterator",
