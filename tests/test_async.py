@@ -19,6 +19,7 @@ from typing import Any, TypeAlias
 
 import anyio
 import pytest
+import trio
 from elsewhere import in_thread, made_elsewhere, run_script, wait_until
 from producers import countdown, deaf, failing, logged
 from strikes import Strike
@@ -1479,6 +1480,12 @@ def test_30_without_a_loop_of_asyncio_runtime_error() -> None:
     with pytest.raises(RuntimeError, match="needs a running event loop of asyncio") as caught:
         it.__anext__().send(None)
     assert not isinstance(caught.value, PullError)
+
+    async def under_trio() -> None:
+        with pytest.raises(RuntimeError, match="elsewhere, under trio for example"):
+            await anext(it)
+
+    trio.run(under_trio)
     assert asyncio.run(gather_values(it)) == [3, 2, 1]
 
 

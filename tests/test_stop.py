@@ -9,7 +9,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import anyio
 import pytest
+import trio
 from producers import api
 
 import pullit
@@ -148,23 +150,90 @@ def test_stop_errors_is_checked_when_it_is_given(value: Any) -> None:
 # 5: exception groups.
 
 
-def test_05_a_group_of_exits_is_swallowed(engine: Engine) -> None:
-    """A TaskGroup wraps what passes through it."""
+def task_group(callback: Callable[[int], Any]) -> None:
+    """Call back from a task of asyncio's."""
 
-    def run(callback: Callable[[int], Any]) -> None:
-        async def work() -> None:
-            for n in range(5):
-                await asyncio.sleep(0)
-                callback(n)
+    async def main() -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(call_often(callback, asyncio.sleep))
 
-        async def main() -> None:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(work())
+    asyncio.run(main())
 
-        asyncio.run(main())
 
+def nursery(callback: Callable[[int], Any]) -> None:
+    """Call back from a task of trio's."""
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(call_often, callback, trio.sleep)
+
+    trio.run(main)
+
+
+def anyio_group(backend: str, callback: Callable[[int], Any]) -> None:
+    """Call back from a task of anyio's, within one of its groups within another."""
+
+    async def inner() -> None:
+        async with anyio.create_task_group() as group:
+            group.start_soon(call_often, callback, anyio.sleep)
+
+    async def main() -> None:
+        async with anyio.create_task_group() as group:
+            group.start_soon(inner)
+
+    anyio.run(main, backend=backend)
+
+
+async def call_often(callback: Callable[[int], Any], sleep: Callable[[float], Any]) -> None:
+    for n in range(5):
+        await sleep(0)
+        callback(n)
+
+
+GROUPS: dict[str, Callable[[Callable[[int], Any]], None]] = {
+    "asyncio": task_group,
+    "trio": nursery,
+    "anyio on asyncio": functools.partial(anyio_group, "asyncio"),
+    "anyio on trio": functools.partial(anyio_group, "trio"),
+}
+
+
+@pytest.mark.parametrize("run", GROUPS.values(), ids=GROUPS)
+def test_05_a_group_of_exits_is_swallowed(
+    engine: Engine, run: Callable[[Callable[[int], Any]], None]
+) -> None:
+    """A task group, or a nursery, wraps what passes through it: break raises nothing."""
+    assert list(iterate(from_callback(run), engine=engine)) == [0, 1, 2, 3, 4]
     with iterate(from_callback(run), engine=engine) as it:
-        assert next(it) == 0
+        for n in it:
+            if n == 2:
+                break
+    assert it.done
+
+
+@pytest.mark.parametrize("run", GROUPS.values(), ids=GROUPS)
+def test_05_an_error_beside_the_exits_stays(
+    engine: Engine, run: Callable[[Callable[[int], Any]], None]
+) -> None:
+    """Of a mixed group the rest is raised."""
+
+    def fails(callback: Callable[[int], Any]) -> None:
+        def cleaning(n: int) -> None:
+            try:
+                callback(n)
+            except PullExit as e:
+                raise BaseExceptionGroup("both", [e, ValueError("cleanup")]) from None
+
+        run(cleaning)
+
+    it = iterate(from_callback(fails), engine=engine)
+    assert next(it) == 0
+    with pytest.raises(BaseExceptionGroup) as caught:
+        it.close()
+    rest: BaseException = caught.value
+    while isinstance(rest, BaseExceptionGroup):
+        (rest,) = rest.exceptions
+    assert isinstance(rest, ValueError)
 
 
 def grouped(*errors: BaseException) -> Callable[[Callable[[int], Any]], None]:
