@@ -50,8 +50,9 @@ class AsyncPullIterator(StopsWhenDropped, Handle, Base[T_co]):
     async def asend(self, value: Any, /) -> T_co:
         """Make the suspended `yield_` call return *value*, and return the next value.
 
-        To start the producer, *value* must be None. Later on, None is returned by `yield_`
-        like any other value; it is false, so a producer that tests it stops.
+        To start the producer, *value* must be None. After that, ``asend(None)`` makes
+        `yield_` return None. None is false, so a producer that stops when `yield_` returns
+        something false will stop.
         """
         pull = self._pull
         order = pull.order_to_send(value, "asend", self)
@@ -82,9 +83,10 @@ class AsyncPullIterator(StopsWhenDropped, Handle, Base[T_co]):
     async def aclose(self) -> Any:
         """Stop the producer. Wait until it has returned and its thread has ended.
 
-        Return what the producer returned, or None if it had ended before this call. If
-        this call is cancelled, the producer is told to stop all the same. An exception
-        that the producer raises later goes to the event loop's exception handler.
+        Return what the producer returned, or None if it had ended before this call or was
+        never started. If this call is cancelled, the producer is told to stop all the same.
+        An exception that the producer raises later goes to the event loop's exception
+        handler.
         """
         return await self._pull.stop()
 
@@ -147,12 +149,12 @@ def aiterate(seq: Seq[T], *, read_ahead: int = 0) -> AsyncPullIterator[T]:
     of ``async with`` tell *seq* to stop, and wait until it has returned.
 
     Dropping the last reference tells *seq* to stop, but does not wait. If *seq* then raises
-    an exception, that goes to ``threading.excepthook``. ``asyncio.run`` closes at its end
-    what was left open.
+    an exception, that goes to ``threading.excepthook``. When ``asyncio.run`` ends, it
+    closes iterators that are still open.
 
     With ``read_ahead=n``, where n is 2 or more, *seq* runs ahead of the loop until n values
-    are waiting. A value then costs a tenth or less. ``asend`` and ``athrow`` raise
-    PullError.
+    are waiting. A value then costs a tenth of what it costs otherwise, or less. ``asend``
+    and ``athrow`` raise PullError.
 
     The iterator belongs to the event loop of its first ``anext``. Calls from another loop
     raise PullError. If no asyncio event loop is running, ``anext`` raises RuntimeError.

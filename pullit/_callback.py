@@ -86,13 +86,13 @@ def from_callback(
         >>> next(it)[0], it.send("<1>")[0]
         ('1', '22')
 
-    When the iterator is closed, the suspended callback raises PullExit through the API.
-    If the API swallows that exception and calls back again, that call raises PullExit too.
-    After five of them, the callback returns False, and the API runs to its own end. With
-    *stop_reply*, the callback does not raise PullExit: it returns *stop_reply*, or raises
-    it if it is an exception.
+    When the iterator is closed, the suspended callback raises PullExit through the API. If
+    the API swallows that exception and calls back again, that call raises PullExit too.
+    After five PullExits, further calls of the callback return False, and the API runs to
+    its own end. With *stop_reply*, the callback does not raise PullExit: it returns
+    *stop_reply*, or raises it if it is an exception.
 
-    Some APIs report the stop by one of their exceptions. List its class in *stop_errors*:
+    Some APIs turn the stop into an exception of their own. List its class in *stop_errors*:
     ``close`` then swallows it. ``close`` always swallows PullExit, and an exception given
     as *stop_reply*.
 
@@ -102,8 +102,8 @@ def from_callback(
     callback, and so in its thread. Otherwise (the API reads ahead, or is waiting for its
     source) ``close`` calls *stop* in its own thread, which under `aiterate` is the event
     loop's. So *stop* must only request the stop, and must not wait. After that, the
-    callback raises nothing: it returns *stop_reply*, or None. ``close`` raises an exception
-    that *stop* raises.
+    callback raises nothing: it returns *stop_reply*, or None. If *stop* raises an
+    exception, ``close`` raises it.
 
     If *pack* or *reply* raises an exception, so does the callback. If the API swallows it,
     it is raised again when the API returns. The same happens with the TypeError for a call

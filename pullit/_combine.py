@@ -132,7 +132,8 @@ def zip_longest(*seqs: Any, fillvalue: Any = None) -> PullIterator[Any]:
     >>> list(zip_longest([1, 2], [3]))
     [(1, 3), (2, None)]
 
-    *fillvalue* stands for the values of those that have ended. Go's xiter.Zip.
+    *fillvalue* replaces the missing values of the arguments that have ended. Go's
+    xiter.Zip.
     """
     return combine("zip_longest", seqs, partial(itertools.zip_longest, fillvalue=fillvalue))
 
@@ -164,7 +165,8 @@ def equal(a: Walk[A], b: Walk[B], *, eq: Callable[[A, B], object] | None = None)
 
     *a* and *b* are push iterators or iterables. They run no further than the first
     difference; then both are stopped. *eq* is a function of two values that replaces
-    ``==``. It is not called where one of the two has ended. Go's xiter.Equal.
+    ``==``. If one of the two ends before the other, *eq* is not called for the rest. Go's
+    xiter.Equal.
     """
     join = partial(itertools.zip_longest, fillvalue=MISSING)
     with combine("equal", (a, b), join) as pairs:

@@ -17,16 +17,16 @@ class PullError(RuntimeError):
 
 
 class WrongThreadError(PullError):
-    """Raised when an iterator or its ``yield_`` is used in a thread that it cannot be used in."""
+    """Raised when an iterator or its ``yield_`` is used in another thread than its own."""
 
 
 class PullExit(BaseException):
-    """Raised by ``yield_`` in a producer that calls it again after being told to stop.
+    """Raised in a producer to unwind it after it was told to stop.
 
-    This happens with APIs that ignore the return value of their callback. It also happens
-    in a producer that is waiting elsewhere when its consumer is interrupted. Let it
-    propagate, as you would GeneratorExit. The ``stop`` or ``close`` that caused it swallows
-    it.
+    ``yield_`` raises it if the producer calls it again, and so does the suspended callback
+    of `from_callback`. It is also raised if the consumer is interrupted while the producer
+    waits for something other than ``yield_``. Let it propagate, as you would GeneratorExit.
+    The ``stop`` or ``close`` that caused it swallows it.
     """
 
     # The pull whose stop swallows it: an outer pull can unwind inner ones.

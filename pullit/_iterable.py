@@ -23,8 +23,9 @@ def from_iterable(iterable: Iterable[T]) -> Seq[T]:
     closed at the end. If *iterable* is itself a generator, closing it is left to you; if
     you keep no reference to it, it is closed when the push iterator is dropped.
 
-    Pulling such a push iterator needs no coroutine: *iterable* runs in the caller's thread
-    and context, and there is no ``.frame``. Under `aiterate` it runs in the thread there.
+    `iterate` needs no separate stack for such a push iterator: *iterable* runs in the
+    caller's thread and context, and ``.frame`` is None. Under `aiterate`, *iterable* runs
+    in the producer's thread.
     """
     if not is_iterable(iterable):
         raise TypeError(

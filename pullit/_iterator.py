@@ -51,8 +51,9 @@ class PullIterator(StopsWhenDropped, ClosedByWith, Base[T_co]):
     def send(self, value: Any, /) -> T_co:
         """Make the suspended `yield_` call return *value*, and return the next value.
 
-        To start the producer, *value* must be None. Later on, None is returned by `yield_`
-        like any other value; it is false, so a producer that tests it stops.
+        To start the producer, *value* must be None. After that, ``send(None)`` makes
+        `yield_` return None. None is false, so a producer that stops when `yield_` returns
+        something false will stop.
         """
         pull = self._pull
         return pull.next(pull.order_to_send(value, "send", self), "send")  # type: ignore[no-any-return]
@@ -82,7 +83,8 @@ class PullIterator(StopsWhenDropped, ClosedByWith, Base[T_co]):
     def close(self) -> Any:
         """Stop the producer, and wait until it has returned.
 
-        Return what the producer returned, or None if it had ended before this call.
+        Return what the producer returned, or None if it had ended before this call or was
+        never started.
         """
         return self._pull.stop("close")
 
@@ -205,11 +207,11 @@ def iterate(seq: Seq[T], *, read_ahead: int = 0, engine: Engine = "greenlet") ->
         <pullit.PullIterator of countdown, finished>
 
     ``close()`` stops *seq* too, and so does dropping the last reference to the iterator.
-    Both wait until *seq* has returned. If *seq* calls ``yield_`` again instead of
-    returning, that call raises PullExit.
+    Both wait until *seq* has returned; with ``engine="thread"`` there is an exception, see
+    below. If *seq* calls ``yield_`` again instead of returning, that call raises PullExit.
 
     An exception in *seq* is raised once, by the ``next``, ``send``, ``throw`` or ``close``
-    during which it happens. Afterwards the iterator is at its end. StopIteration becomes
+    during which it happens. After that the iterator is exhausted. StopIteration becomes
     RuntimeError. Calling ``next`` from inside *seq* raises PullError.
 
     The iterator belongs to the thread of the first ``next``. Calling ``next`` or ``close``
@@ -221,15 +223,15 @@ def iterate(seq: Seq[T], *, read_ahead: int = 0, engine: Engine = "greenlet") ->
     value costs twenty times as much as with the default engine. Dropping the iterator does
     not wait for *seq* while *seq* is running.
 
-    With ``read_ahead=n``, where n is 2 or more, *seq* runs up to n values ahead of the loop.
-    (0 and 1 mean lockstep.) A value then costs as little as a tenth. Do not use it for
-    values that are valid only until ``yield_`` returns. ``send`` and ``throw`` raise
-    PullError. ``close`` discards the values that the loop has not taken; if *seq* has raised
-    an exception meanwhile, ``close`` raises it.
+    With ``read_ahead=n``, where n is 2 or more, *seq* runs up to n values ahead of the
+    loop. (0 and 1 mean one value at a time.) A value then costs as little as a tenth of
+    what it costs otherwise. Do not use it for values that are valid only until ``yield_``
+    returns. ``send`` and ``throw`` raise PullError. ``close`` discards the values that the
+    loop has not taken; if *seq* has raised an exception meanwhile, ``close`` raises it.
 
-    With the default engine, the first ``next`` then waits for n values, which does not suit
-    a live source. With ``engine="thread"`` it waits for one value: *seq* and the loop run at
-    the same time, and *seq* waits only while n values are waiting for the loop.
+    With the default engine, the first ``next``, and then every nth, runs *seq* for n values
+    before it returns one. That does not suit a live source. With ``engine="thread"``, *seq*
+    and the loop run at the same time, and *seq* waits only while n values wait for the loop.
     """
     return make_iterator("pullit.iterate", seq, engine, read_ahead)
 
