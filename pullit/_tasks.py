@@ -34,37 +34,36 @@ class Wake(asyncio.Future[None]):
 
 
 class TaskWaiter:
-    """A call of anext, which waits in a task."""
+    """A call of anext, which waits in a task.
 
-    __slots__ = ("future", "loop", "woken")
+    It is woken once in each *round*, which ends when the loop resumes it. A thread that finds
+    this round's wake on its way need not wake it again: the call looks after that.
+    """
+
+    __slots__ = ("future", "loop", "round", "woken")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self.future: Wake | None = None
-        self.woken = False  # what runs ahead wakes it once
+        self.round: object = object()
+        self.woken: object = None  # the last round in which it was
 
     def waits(self) -> bool:
-        return not self.woken
+        return self.woken is not self.round
 
     def wake(self) -> None:
         """Have it look again. In any thread; nothing if the loop is closed."""
-        # Before the call: set after it, it could hide the wake that the consumer has had
-        # meanwhile, and nobody would wake its next wait.
-        self.woken = True
-        try:
-            is_open = wake_loop(self.loop, self.resume)
-        except BaseException:
-            self.woken = False  # another try, or another thread, is to do it
-            raise
-        if not is_open:
+        this = self.round
+        if wake_loop(self.loop, self.resume):
+            self.woken = this
+        else:
             self.future = None  # its task never goes on, and is not to be kept by seq's thread
 
     def resume(self) -> None:
         """In the loop, so that this cannot come between its look and its wait."""
+        self.round = object()
         if self.future is not None and not self.future.done():
             self.future.wake()
-        else:
-            self.woken = False  # it does not wait, and will look before it does
 
     async def wait(self) -> None:
         self.future = Wake(loop=self.loop)
@@ -72,7 +71,6 @@ class TaskWaiter:
             await self.future
         finally:
             self.future = None  # it knows the task, and a yield_ that waits knows us
-        self.woken = False
 
 
 class Closing:
