@@ -39,20 +39,24 @@ class Coro:
         self.blocked: Any = None  # who is blocked here; nobody before the start and after the end
 
     def exited(self) -> None:
-        """What the coroutine does when f has ended, before it wakes who is blocked."""
+        """What the coroutine calls when f has ended, before it wakes the one blocked here.
+
+        A pull is a Coro, and sets its state to ended here: see ProducerSide.
+        """
 
 
 def newcoro(f: Callable[[Any], object], argument: Any = None) -> Coro:
-    """Return a coro on which a coroutine is blocked that has yet to run ``f(argument)``."""
+    """Return a coro. The coroutine that is blocked there will run ``f(argument)``."""
     c = Coro(f, argument)
     c.blocked = new_coroutine(per_thread(), getcurrent())
     return c
 
 
 def new_coroutine(home: PerThread, parent: Any, fresh: bool = False) -> Any:
-    """Return a child of *parent* that runs what the running thread is `starting`.
+    """Return a coroutine, a child of *parent*. It will run the coro in ``home.starting``.
 
-    It runs in a copy of the caller's context, as an asyncio task does.
+    It runs in a copy of the caller's context, as an asyncio task does. It is a parked one,
+    if there is one, unless *fresh*.
     """
     if home.free_list is None:
         home.free_list = FreeList()
@@ -69,15 +73,15 @@ def new_coroutine(home: PerThread, parent: Any, fresh: bool = False) -> Any:
 def corostart(depth: int) -> object:
     """Run f, then coroexit; then wait, parked, to do so for another coro.
 
-    coro.go loses a panic of f here. We hand it to whoever is blocked. *depth* is that
-    of the recursion, where this coroutine was started.
+    What f raises is handed to whoever is blocked. In Go, iter.Pull does that. *depth* is
+    the depth of the recursion where this coroutine was first started.
     """
     home = per_thread()
     free_list = home.free_list
     assert free_list
     overlap = free_list.overlap
     while True:
-        c, home.starting = home.starting, None
+        c, home.starting = home.starting, None  # coro_of finds `c` by its name
         f, c.f = c.f, None
         try:
             try:
@@ -85,30 +89,30 @@ def corostart(depth: int) -> object:
             finally:
                 f = None
         except GreenletExit:
-            c.result = None  # greenlet's way to end one: it is as if f had returned
+            c.result = None  # greenlet ends a greenlet by this: it is as if f had returned
         except BaseException as e:
             c.error = e
         c.exited()
         parked = coroexit(c, free_list if depth < SHALLOW else None)
-        c = None  # nothing here refers any more to what has run
+        c = None  # a parked coroutine refers to nothing that it has run
         if not parked:
             return None
         got: Any = free_list.relay.switch()
-        # A stray switch, by somebody who has got hold of us, goes on to the parent.
+        # A switch that starts nothing is not pullit's: pass it on to the parent.
         while home.starting is None:
             got = free_list.relay.switch(got)
         got = None
-        # greenlet knows how much of the consumer's stack this switch had to copy.
+        # How many bytes of the consumer's C stack greenlet had to copy in this switch.
         if home.starting.blocked._stack_saved > overlap:
             getcurrent().parent, home.starting = home.starting.blocked, None
             return UNFIT
 
 
 def coroexit(c: Coro, free_list: FreeList | None) -> bool:
-    """Have the end of the running coroutine wake the one blocked on *c*, where now nobody is.
+    """Take the one blocked on *c*, and have the running coroutine wake it when it ends.
 
-    Returns whether it is parked in *free_list*, and ends by waiting there; otherwise it
-    ends by returning.
+    Return True if the running coroutine is now in *free_list*: then it must end by waiting
+    there, in a switch to the relay. Otherwise it must end by returning.
     """
     # A greenlet that returns wakes its parent: whoever was running when it was
     # created. The one blocked on c may be another by now, because next and stop
@@ -146,7 +150,7 @@ def coroswitch(c: Coro) -> None:
             got = forward(coroutine, got)
     if c.blocked is None:
         free_list = own_free_list()
-        free_list.relay.parent = free_list.main
+        free_list.relay.parent = free_list.main  # so that the relay does not keep us alive
         if c.error is not None:
             error, c.error = c.error, None
             try:
@@ -156,7 +160,7 @@ def coroswitch(c: Coro) -> None:
 
 
 def own_free_list() -> FreeList:
-    """Return the running thread's, once a coroutine was made here."""
+    """Return the running thread's free list. A coroutine must have been made in it before."""
     free_list = per_thread().free_list
     assert free_list
     return free_list
@@ -165,7 +169,7 @@ def own_free_list() -> FreeList:
 def coro_of(coroutine: Any) -> Coro | None:
     """Return the coro that *coroutine* runs, suspended or running; None if it is not ours.
 
-    It is a variable of the lowest frame: a registry would cost each pull.
+    corostart, its lowest frame, has it in the variable `c`. A registry would cost each pull.
     """
     frame = coroutine.gr_frame or sys._getframe()
     while frame is not None and frame.f_code is not corostart.__code__:
@@ -174,7 +178,7 @@ def coro_of(coroutine: Any) -> Coro | None:
 
 
 def variable(frame: FrameType, name: str) -> Any:
-    """Return the value of a variable of *frame*, which is not to keep it."""
+    """Return the value of the variable *name* of *frame*, and leave no copy in *frame*."""
     variables = frame.f_locals
     value = variables[name]
     if type(variables) is dict:  # a copy, up to 3.12
@@ -183,11 +187,11 @@ def variable(frame: FrameType, name: str) -> Any:
 
 
 def recursion_depth() -> int:
-    """Return the depth of the recursion here; SHALLOW if it is more, or unknown."""
+    """Return the depth of the recursion here, or SHALLOW if it is deeper or unknown."""
     frame = sys._getframe()
     for depth in range(SHALLOW):
         if frame.f_back is None:
-            if frame.f_code is corostart.__code__:  # on top of that where it was started
+            if frame.f_code is corostart.__code__:  # its frames count on top of its start
                 depth += variable(frame, "depth")
             elif getcurrent().parent is not None:
                 return SHALLOW  # somebody else's greenlet

@@ -1,4 +1,8 @@
-"""The exceptions, and what is done to an exception on its way to the consumer."""
+"""The exceptions, and what is done to an exception on its way to the consumer.
+
+Comments of the package say that there is *no room* where Python raises RecursionError or
+MemoryError: the stack or the memory does not suffice for one more call.
+"""
 
 from __future__ import annotations
 
@@ -29,13 +33,15 @@ class PullExit(BaseException):
     The ``stop`` or ``close`` that caused it swallows it.
     """
 
-    # The pull whose stop swallows it: an outer pull can unwind inner ones.
+    # The pull whose stop swallows it. Where producers are nested, the stop of the outer one
+    # can unwind the inner ones too, which must let this pass. None if no pull has made it.
     pull: object = None
 
 
-# What we ask of a user's exception, or set on it, goes through BaseException: its class
-# may refuse attributes, as a frozen dataclass does, or override with_traceback.
-_of: Any = BaseException
+# We read and set the attributes of a user's exception through the descriptors of
+# BaseException, not by e.__context__: its class may refuse to have attributes set, as a
+# frozen dataclass does, or override with_traceback.
+_of: Any = BaseException  # as Any, since type checkers know no descriptors of it
 _of_group: Any = BaseExceptionGroup
 context_of = _of.__context__.__get__
 set_context = _of.__context__.__set__
@@ -59,8 +65,8 @@ def trim(error: BaseException) -> BaseException:
 def raise_as_left(errors: list[BaseException]) -> NoReturn:
     """Raise the one error with the traceback and the context that its raiser gave it.
 
-    It comes in a list, which this empties: a variable of a frame that its traceback
-    shows would be a cycle.
+    It comes in a list, which this empties. If a variable of a frame in its traceback held
+    it instead, the error, its traceback and that frame would be a reference cycle.
     """
     context = context_of(errors[0])
     try:
@@ -73,8 +79,8 @@ def raise_as_left(errors: list[BaseException]) -> NoReturn:
 def chain(error: BaseException, earlier: BaseException | None) -> BaseException:
     """Return *error* with *earlier*, if any, as the oldest of its contexts.
 
-    Where that would make a cycle, *error* keeps the contexts that it has: two
-    producers may raise one and the same exception.
+    Where that would make a cycle, *error* keeps the contexts that it has. It would where
+    two producers raise one and the same exception.
     """
     contexts = list(follow(context_of, error))
     known = {id(e) for e in contexts}
@@ -84,7 +90,7 @@ def chain(error: BaseException, earlier: BaseException | None) -> BaseException:
 
 
 def follow(link: Any, error: BaseException | None) -> Iterator[BaseException]:
-    """Give *error*, what *link* (cause_of or context_of) says of it, and so on."""
+    """Yield *error*, then what *link* (cause_of or context_of) returns for it, and so on."""
     seen = set[int]()
     while error is not None and id(error) not in seen:
         yield error
@@ -114,14 +120,15 @@ def instance_of(name: str, kind: Any, value: Any, tb: TracebackType | None) -> B
 
 
 def is_a(error: BaseException, kind: type[BaseException]) -> bool:
-    """Tell whether *error* is of that *kind*; isinstance would ask its class."""
+    """Return whether *error* is a *kind*. isinstance would read the user's ``__class__`` too."""
     return issubclass(type(error), kind)
 
 
 def without(error: BaseException, is_left_out: Callable[[BaseException], bool]) -> Any:
-    """Return *error* if it stays, None if it is left out, and of a group what stays.
+    """Return *error*, or None if *is_left_out* is true of it.
 
-    A group whose ``derive`` fails stays whole.
+    Of an exception group, return a group of the leaves that are not left out, and None if
+    there are none. A group whose ``derive`` fails stays whole.
     """
     if is_left_out(error):
         return None
@@ -147,7 +154,7 @@ def without(error: BaseException, is_left_out: Callable[[BaseException], bool]) 
 
 
 def add_note(error: BaseException, note: str) -> None:
-    """Give *error* the note, unless it refuses that, or has it."""
+    """Add *note* to *error*, unless *error* has it already or refuses notes."""
     try:
         if note not in getattr(error, "__notes__", ()):
             BaseException.add_note(error, note)
@@ -156,7 +163,7 @@ def add_note(error: BaseException, note: str) -> None:
 
 
 def note_stop(error: BaseException, api: str) -> None:
-    """Have *error*, which leaves a stop of *api*, say how to name it in stop_errors."""
+    """Add a note to *error*, which *api* raised when stopped: how to list it in stop_errors."""
     add_note(
         error,
         f"pullit.from_callback: {api} raised this when pullit stopped it; if that is how it"
@@ -165,7 +172,7 @@ def note_stop(error: BaseException, api: str) -> None:
 
 
 def kinds_in(error: BaseException) -> str:
-    """Return the tuple of the classes of *error*, or of a group's leaves, as one writes it."""
+    """Return, as Python source, the tuple of the classes of *error* or of a group's leaves."""
     leaves, kinds = [error], list[str]()
     while leaves:
         leaf = leaves.pop(0)
@@ -178,5 +185,5 @@ def kinds_in(error: BaseException) -> str:
 
 
 def is_ours(module: dict[str, object]) -> bool:
-    """Tell whether a frame with the globals *module* is pullit's."""
+    """Return whether a frame whose globals are *module* is pullit's."""
     return str(module.get("__name__")).partition(".")[0] == "pullit"

@@ -17,10 +17,10 @@ PROVIDER = "__sqlalchemy_greenlet_provider__"
 
 
 def forward(child: Any, got: object) -> object:
-    """Pass on *got*, a switch to us that is not ours, as if we were not there.
+    """Hand *got* to our own parent, and what it returns to *child*, as if we were not there.
 
-    The child's side has switched to its parent, as await_only does, and gets our own
-    parent's answer. Returns what is switched to us next.
+    The coroutine *child* has switched *got* to its parent, which is us. It was not pullit
+    that did so, but await_only for example. Return what is switched to us next.
     """
     parent = getcurrent().parent
     try:
@@ -44,7 +44,10 @@ def forward(child: Any, got: object) -> object:
 
 
 def adopt(child: Any, parent: Any) -> None:
-    """Make *parent* the parent of *child*; ValueError if *child* has started it."""
+    """Make *parent* the parent of *child*.
+
+    greenlet raises ValueError if that is a cycle: *parent* runs under *child*.
+    """
     if child.parent is not parent:
         child.parent = parent
     if getattr(parent, PROVIDER, False):
@@ -54,10 +57,11 @@ def adopt(child: Any, parent: Any) -> None:
 
 
 def settle_eventlet(below: Any) -> None:
-    """Have eventlet's hub, if there is one, not be a child of *below*, a producer's.
+    """If eventlet's hub is a child of *below*, a producer's coroutine, make it ours.
 
-    eventlet makes the greenlet that first waits the hub's parent, and then makes the
-    hub the parent of each greenlet that waits. The main greenlet can have none.
+    eventlet makes the greenlet that waits first the parent of its hub. It then makes the
+    hub the parent of every other greenlet that waits. That fails when the main greenlet
+    waits, which can have no parent, if the producer was the first.
     """
     hub: Any = getattr(sys.modules["eventlet.hubs"], "_threadlocal", None)
     hub = getattr(hub, "hub", None)

@@ -1,8 +1,9 @@
-"""What the greenlet engine asks of threads, past what gevent and eventlet replace.
+"""Which thread is running, and thread-locals: the originals, as if nothing were patched.
 
-They put greenlets in the place of threads, and patch the standard library to match.
-But a greenlet cannot leave the thread of the operating system that it was made in,
-so it is that thread's ident and that thread's locals that count here.
+gevent and eventlet put greenlets in the place of threads, and patch the standard library
+to match: its get_ident and its locals then tell greenlets apart. But a greenlet cannot
+leave the thread of the operating system that it was made in. So the greenlet engine
+needs the ident and the locals of that thread.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from threading import local as local
 else:
     original = _thread
-    if type(_thread.get_ident) is not BuiltinFunctionType:  # patched: make another
+    if type(_thread.get_ident) is not BuiltinFunctionType:  # patched: load the module once more
         import _imp
 
         original = _imp.create_builtin(_thread.__spec__)
@@ -27,7 +28,7 @@ else:
 
 
 def thread_name(ident: int) -> str:
-    """Name the thread *ident* for a message; by its number, too, where others have its name."""
+    """Name the thread *ident* for a message, by its ident too if others have the same name."""
     threads = threading.enumerate()
     for thread in threads:
         if thread.ident == ident:
@@ -36,12 +37,14 @@ def thread_name(ident: int) -> str:
     return f"thread {ident}"
 
 
-# What tells a thread from all others, past and future; an ident is used again. Where threads
-# are greenlets, it is these that are told apart.
+# Holds the running thread's token: an object that no other thread, past or future, has. (The
+# ident of a thread that has ended is used again.) This local is the patched one on purpose:
+# where gevent or eventlet put greenlets in the place of threads, each greenlet has its token.
 here = threading.local()
 
 
 def this_thread() -> object:
     """Return the running thread's token."""
     token = getattr(here, "token", None)
+    # setdefault, since a signal handler or a collection may make the token meanwhile.
     return here.__dict__.setdefault("token", object()) if token is None else token

@@ -1,4 +1,4 @@
-"""The type aliases: push iterators, their yield_, and engines; and a value that is none."""
+"""The type aliases (push iterators, their yield_, engines), and marks for a missing value."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     K_contra = TypeVar("K_contra", contravariant=True)
     V_contra = TypeVar("V_contra", contravariant=True)
 
-    # For lambdas, whose yield_ has no annotation: by the default mypy, and by the
-    # protocols basedpyright, takes Any for what it yields.
+    # The defaults and the protocols are there for lambdas, whose yield_ has no annotation.
+    # mypy needs the defaults to take Any for what it yields, and basedpyright the protocols.
     T = TypeVar("T", default=Any)
     K = TypeVar("K", default=Any)
     V = TypeVar("V", default=Any)
@@ -36,7 +36,7 @@ else:
     Yield = Callable[[T], Any]
     Yield2 = Callable[[K, V], Any]
 
-# yield_ answers Any, so that a producer may annotate its own as it likes.
+# yield_ returns Any, so that a producer may give its parameter any annotation.
 Seq: TypeAlias = Callable[[Yield[T]], object]
 """A push iterator: it calls ``yield_(value)`` for each value and returns early
 when ``yield_`` returns False. Go's iter.Seq."""
@@ -46,8 +46,8 @@ Seq2: TypeAlias = Callable[[Yield2[K, V]], object]
 
 Engine: TypeAlias = Literal["greenlet", "thread"]
 
-# What stands where there is no value, since each value may be one of a user's.
+# Stands where there is no value. None will not do: it may be a user's value.
 NOTHING: Any = object()
 
-# What an argument is that was not given, where None may be.
+# The default of an argument for which None can be given.
 UNSET: Any = object()
