@@ -1,4 +1,4 @@
-"""What is refused as an argument, and how arguments are named in messages."""
+"""Checks of arguments, and the names that messages give to them."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from reprlib import repr as short_repr
 from types import FunctionType
 from typing import Any
 
-# Flags of functions that, called, would run nothing, in silence; inspect, which names
-# them, is slow to import.
+# The flags, in co_flags, of functions that would run nothing when called as a seq, without
+# an error. Not by their names in inspect, which is slow to import.
 GENERATOR, ASYNC = 0x20, 0x80 | 0x200  # CO_GENERATOR; CO_COROUTINE, CO_ASYNC_GENERATOR
 
-# With that of functions that take any number of arguments: of those, seldom push iterators,
-# some need a look.
+# A plain function with none of these flags is a possible seq, and is not checked further. Of
+# those with ``*args`` some are what pullit.generator has made, which is refused.
 SELDOM = GENERATOR | ASYNC | 0x04  # CO_VARARGS
 
-# The code of what pullit.generator returns.
+# The code objects of the functions that pullit.generator has returned.
 made_by_generator: list[object] = []
 
-# Where yield_ is called with the wrong number of values.
+# The methods that seq gets as its yield_. Python's TypeError for a call with the wrong
+# number of arguments begins with such a qualname.
 TAKES_ONE = (
     "ProducerSide.yield_",
     "Channel.yield_",
@@ -107,12 +108,12 @@ def check_read_ahead(name: str, read_ahead: object) -> int:
         ) from None
     if n < 0:
         raise ValueError(f"{name}: read_ahead must be 0 or more, not {n}")
-    return min(n, 2**31 - 1)  # as often as a lock can be held
+    return min(n, 2**31 - 1)  # no RLock counts higher, as `_read_ahead` needs
 
 
 def note_on_arguments(error: BaseException) -> str:
-    """Return what to note on the TypeError of a call of ``yield_`` with wrong arguments, or ''."""
-    if type(error) is not TypeError:  # not Python's own: its class may refuse to say anything
+    """Return advice if *error* comes of ``yield_`` with too few or too many values, or ''."""
+    if type(error) is not TypeError:  # a user's subclass may do anything when asked for args
         return ""
     text = error.args[0] if error.args else ""
     called = text.partition("() ")[0] if isinstance(text, str) else ""
@@ -120,7 +121,10 @@ def note_on_arguments(error: BaseException) -> str:
 
 
 def seq_name(seq: Any) -> str:
-    """Name *seq* without calling its repr, which may do anything; a lambda by its place."""
+    """Return a name for *seq*: its qualname, with file and line for a lambda.
+
+    Its repr is not called, since that may do anything.
+    """
     while isinstance(seq, partial):
         seq = seq.func
     if type(seq) is staticmethod:

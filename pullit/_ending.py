@@ -12,7 +12,7 @@ from pullit._pull import ENDED, STOP, STOPPING, SUSPENDED, UNSTARTED
 
 
 class EndingPull(ProducerSide):
-    """The same, with what its consumer does at the end."""
+    """ProducerSide, and what the consumer does at the end."""
 
     __slots__ = ()
 
@@ -31,7 +31,7 @@ class EndingPull(ProducerSide):
                 self.pass_on(STOPPING, got)
         except (RecursionError, MemoryError) as error:
             if self.state is STOPPING and not self.root.dead:
-                self.state = SUSPENDED
+                self.state = SUSPENDED  # there was no room to switch
             else:
                 self.end_after(error)
             raise
@@ -41,10 +41,10 @@ class EndingPull(ProducerSide):
         self.value = None
 
     def finish(self, told: bool) -> BaseException:
-        """Let go of seq, which has ended; return what tells the consumer, once.
+        """Let go of seq, which has ended; return the exception that the consumer gets.
 
-        Later it is a StopIteration without a value, or, if values may be lost because its
-        thread is no more, the refusal.
+        The first call returns seq's error or result. Later ones return a StopIteration
+        without a value; or a refusal, if values may be lost because seq's thread is gone.
         """
         if self.root is None or self.state is STOPPING:
             refused = self.refused if self.state is ENDED else ""
@@ -60,39 +60,42 @@ class EndingPull(ProducerSide):
         return error
 
     def let_go(self, f: Any = None) -> None:
-        """Keep nothing of seq, nor of its thread; but *f*, if it has yet to run."""
+        """Drop all references to seq and its thread, at the end.
+
+        Or, if seq could not be started and *f* is seq, make the pull unstarted again.
+        """
         home, root = live.get(self), self.root
         if home is not None and root is not None and home.free_list is not None:
-            home.free_list.relay.parent = home.free_list.main
+            home.free_list.relay.parent = home.free_list.main  # it keeps no consumer alive
         if f is None:
             self.f = self.argument = None
         self.producer = self.to_producer = self.blocked = self.regular = None
         self.root = None  # until then the end has yet to be delivered
-        # After that: a traceback may hold the last reference to seq's own iterator, which
-        # stops its pull when it is dropped.
+        # After that: to drop the error may drop an iterator that its traceback holds, and
+        # so call our stop, which must find that all is over.
         self.error = self.value = None
         if f is not None:
             self.state = UNSTARTED
         if home is not None:
-            del live[self]  # the last: another thread may claim it then
+            del live[self]  # last: from now on another thread may claim the pull
 
     def pass_on(self, state: str, got: Any) -> None:
-        """Pass on *got*, and what comes then, as long as it is not ours."""
+        """Forward *got*, and what comes next, until seq yields or ends: see `_foreign`."""
         while self.state is state:
-            if self.root.dead:  # pragma: no cover  corostart had no room for its last calls
+            if self.root.dead:  # pragma: no cover  corostart had no room at its end
                 self.state = ENDED
             else:
                 got = forward(self.root, got)
 
     def end_after(self, error: BaseException) -> None:
-        """End seq, before *error*, which is not its own, goes on at the consumer."""
+        """End seq, because *error* has interrupted the consumer, which raises it then."""
         try:
-            if self.state is SUSPENDED:  # with a value that is lost
+            if self.state is SUSPENDED:  # seq has yielded a value, which is lost
                 self.drive_out()
-            elif self.root.dead:  # struck after seq had ended
+            elif self.root.dead:  # the interruption came after seq had ended
                 self.state = ENDED
             elif self.state is not ENDED:
-                # seq waits in a switch that is not ours, and is not to yield again.
+                # seq waits in a switch that is not ours. Stopping, so that a yield_ is refused.
                 self.state = STOPPING
                 self.exits += 1
                 exit = self.exit("its consumer was interrupted; let this pass")
@@ -105,7 +108,7 @@ class EndingPull(ProducerSide):
             raise
 
     def orphan(self, why: str) -> None:
-        """Refuse forever: seq's thread is no more."""
+        """End without seq, whose thread is gone, and refuse every next from now on."""
         if self.state is not ENDED or self.root is not None:
             self.state = ENDED
             self.let_go()

@@ -1,9 +1,10 @@
-"""The order guard (contract 17), and what resumes the callback of an API.
+"""The order guard (contract 17), and a note of what resumes the callback of an API.
 
 Native libraries (HDF5, scipy, all of pybind11) keep lists whose nodes lie on the C
-stack: when suspended calls do not end newest first, the process crashes. So each API
-that runs has a guard on its thread's list, and a pull looks there before it resumes a
-guarded coroutine. A plain producer pays nothing: only a guarded one takes the slow way.
+stack. If suspended calls do not end newest first, the process crashes. So each run of an
+API by from_callback has a guard on its thread's list. A coroutine that runs an API is
+*guarded*: before a pull resumes it, it looks at that list. A plain producer pays nothing,
+since only guarded ones take the slow way.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pullit._pull import EnginePull, Order
 
 
 class Guard:
-    """An API that a coroutine runs."""
+    """A run of an API, in a coroutine."""
 
     __slots__ = ("coroutine", "dropped", "home", "name")
 
@@ -28,20 +29,20 @@ class Guard:
         self.dropped: list[Any] = []  # pulls to stop afterwards
 
     def begin(self) -> None:
-        """Have the pull whose seq this coroutine runs look here before it resumes it."""
+        """Have the pull of this coroutine's producer look at the guards before it resumes it."""
         self.home.guards.append(self)
         pull: Any = self.coroutine and coro_of(self.coroutine)
         if pull is not None:
-            pull.regular = None
+            pull.regular = None  # see ProducerSide: its next takes the slow way
 
     def end(self) -> None:
-        """Stop what was dropped meanwhile."""
+        """Stop the pulls that were dropped meanwhile, but that this guard kept from stopping."""
         while self.dropped:
             self.dropped.pop().drop()
 
 
 class NestingError(PullError):
-    """A PullError that tells a drop what must end first: *later*."""
+    """A PullError that also says which API must end first: *later*. A drop waits for that."""
 
     def __init__(self, text: str, later: Guard) -> None:
         super().__init__(text)
@@ -51,17 +52,18 @@ class NestingError(PullError):
         return PullError, self.args
 
 
+# Users see a plain PullError, in tracebacks and in pickles: the class is not public.
 NestingError.__name__ = NestingError.__qualname__ = "PullError"
 NestingError.__module__ = "pullit"
 
 
 def is_guarded(home: PerThread, coroutine: Any) -> bool:
-    """Tell whether *coroutine* runs an API."""
+    """Return whether *coroutine* runs an API."""
     return any(guard.coroutine is coroutine for guard in home.guards)
 
 
 def check_nesting(home: PerThread, name: str, coroutine: Any) -> None:
-    """Refuse to resume *coroutine* if it is guarded and not the newest that is."""
+    """Refuse to resume *coroutine* if it is guarded, and another one was guarded later."""
     guards = home.guards
     for guard in guards:
         if guard.coroutine is coroutine is not guards[-1].coroutine:
@@ -82,7 +84,8 @@ def not_newest(name: str, guard: Guard, later: Guard) -> NestingError:
 class WaitingCallback:
     """A callback that waits in a ``yield_``, and the order that resumes it, if any.
 
-    What ``yield_`` returns does not tell: send(True) is not next, nor send(False) stop.
+    What ``yield_`` returns cannot tell what has resumed it: next and send(True) look the
+    same, and so do a stop and send(False).
     """
 
     __slots__ = ("order", "pull")

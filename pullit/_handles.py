@@ -1,4 +1,4 @@
-"""What users hold, and what is done when they let go of it."""
+"""The objects that users hold, and what is done when they are dropped."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Handle:
-    """What users hold: Pull, Pull2, a PullIterator or an AsyncPullIterator.
+    """The base of what users hold: Pull, Pull2, PullIterator and AsyncPullIterator.
 
     Nothing on the producer's side refers to it, so that dropping it stops the producer.
     """
@@ -32,11 +32,11 @@ class Handle:
 
 
 class ClosedByWith(Handle):
-    """What a ``with`` block closes at its end."""
+    """A handle that is closed at the end of a ``with`` block."""
 
     __slots__ = ()
 
-    _closes = "stop"  # what users call it
+    _closes = "stop"  # the name of the method that does it, for messages
 
     def __enter__(self) -> Self:
         return self
@@ -50,7 +50,7 @@ class ClosedByWith(Handle):
 
 
 class StopsWhenDropped:
-    """What stops its `_pull` when dropped. A half-built one has none."""
+    """An object that stops its `_pull` when it is dropped."""
 
     __slots__ = ()
 
@@ -59,6 +59,6 @@ class StopsWhenDropped:
     def __del__(self) -> None:
         try:
             pull = self._pull
-        except AttributeError:
+        except AttributeError:  # it was never fully built
             return
         pull.drop()

@@ -1,4 +1,4 @@
-"""The end of pulls that nobody has ended: dropped ones, a thread's, and those at exit."""
+"""The end of pulls that nobody has closed: when dropped, when their thread ends, at exit."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ from pullit._handles import StopsWhenDropped
 from pullit._per_thread import PerThread, at_thread_end, per_thread
 from pullit._pull import EnginePull
 
-# The pulls under way, oldest first, each with its thread; None on the thread engine. An
-# entry claims the pull for its thread. Only pulls are here, not handles, so that a handle
-# can still be dropped.
+# The pulls under way, oldest first, each with the PerThread of its thread, or None on the
+# thread engine. The entry is also what makes that thread the owner of the pull. It refers to
+# the pull, not to the handle that users hold, so that the handle can still be dropped.
 live: dict[Any, PerThread | None] = {}
 
 
 class Dropped(StopsWhenDropped):
-    """Stops a pull when it is dropped, so that `sys.unraisablehook` gets the error."""
+    """Stops a pull: ``Dropped(pull)`` is made, dropped at once, and its __del__ stops *pull*.
+
+    An error in __del__ goes to `sys.unraisablehook`, and not to us.
+    """
 
     __slots__ = ("_pull",)
 
@@ -25,12 +28,13 @@ class Dropped(StopsWhenDropped):
         self._pull = pull
 
 
-# Threads that have pulls to stop which others have dropped, one entry for each pull.
+# For each pull that a thread has dropped and left to its owner to stop, the owner. If it is
+# empty, as it nearly always is, nobody has to look at its thread's own list.
 left: list[PerThread] = []
 
 
 class DroppedAtExit(Dropped):
-    """The same, when the interpreter is about to end."""
+    """A Dropped for when the interpreter is about to end."""
 
     __slots__ = ()
 
@@ -40,19 +44,20 @@ class DroppedAtExit(Dropped):
 
 def leave_to_owner(pull: Any, home: PerThread) -> None:
     """Have *pull* stopped by its own thread, when that next calls pullit, or ends."""
-    left.append(home)  # before the pull: who finds that takes this away
+    left.append(home)  # before the pull: whoever takes the pull removes this, too
     home.dropped.append(pull)
-    # Look afterwards: the owner may have taken an earlier one away meanwhile.
-    if pull in home.dropped[:1]:  # otherwise the owner has been told
+    # Look at the list only now: the owner may have taken an earlier pull meanwhile. If there
+    # is an earlier one, whoever left that has told the owner already.
+    if pull in home.dropped[:1]:
         for other, owner in list(live.items()):
             if owner is home:
-                other.regular = None  # its next takes the slow way, and looks
-    if home.ident == 0:  # it has ended meanwhile, and so its pulls have
+                other.regular = None  # its next takes the slow way, and looks at `dropped`
+    if home.ident == 0:  # the thread has ended meanwhile, and has stopped its pulls
         forget_dropped(home)
 
 
 def forget_dropped(home: PerThread) -> None:
-    """Have nothing left to a thread that has ended."""
+    """Empty the list of a thread that has ended."""
     while True:
         try:
             home.dropped.pop()
@@ -62,7 +67,7 @@ def forget_dropped(home: PerThread) -> None:
 
 
 def sweep(home: PerThread | None) -> None:
-    """Stop what was left to this thread. What a stop calls does not sweep again."""
+    """Stop the pulls that were left to this thread, unless it is doing that already."""
     if home is None or not home.dropped or home.sweeping:
         return
     home.sweeping = True
@@ -71,8 +76,8 @@ def sweep(home: PerThread | None) -> None:
         while home.dropped:
             pull = home.dropped.pop()
             left.remove(home)
-            Dropped(pull)  # made and dropped at once: its __del__ stops the pull
-            if not pull.over():  # no room for a call here, say: try again later
+            Dropped(pull)
+            if not pull.over():  # it failed, for want of room perhaps: try again later
                 failed.append(pull)  # pragma: no cover
     finally:
         home.dropped.extend(failed)
@@ -83,7 +88,7 @@ def sweep(home: PerThread | None) -> None:
 def stop_thread(home: PerThread) -> None:
     """Stop the pulls of a thread that ends, newest first."""
     if not home.is_here():
-        return  # a forked child: see fork
+        return  # in a forked child, where the thread does not exist: see after_fork
     for pull, owner in reversed(list(live.items())):
         if owner is not home:
             continue
@@ -91,26 +96,26 @@ def stop_thread(home: PerThread) -> None:
         pull.orphan(
             'the thread that it was started in has ended; use it there, or pass engine="thread"'
         )
-    home.ident = 0  # first: who leaves something to it looks afterwards
+    home.ident = 0  # first: leave_to_owner appends, and looks at this afterwards
     forget_dropped(home)
 
 
 at_thread_end.append(stop_thread)
 
 
-def fork() -> None:
-    """End the pulls whose threads do not exist in the child process."""
+def after_fork() -> None:
+    """In the child process, end the pulls whose threads do not exist there."""
     for pull, home in list(live.items()):
         if home is None or not home.is_here():
             pull.orphan("a fork does not copy the thread that it runs in; start another one")
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=fork)
+    os.register_at_fork(after_in_child=after_fork)
 
 
 def stop_all() -> None:
-    """Stop what is suspended, newest first: after exit, dropping it would hang."""
+    """Stop the pulls under way, newest first. Dropping one after the exit would hang."""
     for pull, home in reversed(list(live.items())):
         if home is None or home.is_here():
             DroppedAtExit(pull)

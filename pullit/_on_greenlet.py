@@ -1,4 +1,4 @@
-"""A pull on a coro, as its consumer sees it. One thread, no locks; `_pull` has the states."""
+"""The greenlet engine's next and stop. All runs in one thread; `_pull` has the states."""
 
 from __future__ import annotations
 
@@ -22,14 +22,15 @@ from pullit._types import NOTHING
 
 
 class GreenletPull(EndingPull):
-    """The same, with next and stop."""
+    """EndingPull, with next and stop: a whole pull of the greenlet engine."""
 
     __slots__ = ()
 
     def next(self, order: Order | None = None, call: str = "next") -> Any:
         """Resume seq, with *order*, and return its next value; StopIteration at the end.
 
-        `_iterator` and `_functions` do this themselves where nothing needs a look.
+        `_iterator` and `_functions` have a copy of its quick way, which calls this only
+        where something is to be looked at.
         """
         got: Any = None
         home = self.claim(call) if self.state is UNSTARTED else None
@@ -37,7 +38,7 @@ class GreenletPull(EndingPull):
             got = self.start(home)
             if self.state is ENDED and self.error is None:
                 self.error = self.silent_nothing()
-        else:
+        else:  # started, or ended by another thread just before the claim
             self.check_thread(call)
             if self.state is RUNNING:
                 raise self.refusal(call)
@@ -48,7 +49,7 @@ class GreenletPull(EndingPull):
                 else:
                     got = self.resume(order)
         if self.state is SUSPENDED:
-            value = self.value  # before any call, in which a handler could raise
+            value = self.value  # before any call: a signal handler could raise in it
             self.value = None
             return value
         if self.state is RUNNING:
@@ -56,7 +57,7 @@ class GreenletPull(EndingPull):
         raise_as_left([self.finish(told=self.state is STOPPING)])
 
     def check_thread(self, call: str) -> None:
-        """Refuse *call* in another thread than the owner; anybody may start it."""
+        """Refuse *call* in another thread than the owner's, if there is an owner."""
         home = self.home
         if home is not None:
             if not home.is_here():
@@ -65,7 +66,10 @@ class GreenletPull(EndingPull):
                 sweep(home)
 
     def claim(self, call: str) -> PerThread | None:
-        """Make the running thread the owner. None if another has ended it meanwhile."""
+        """Make the running thread the owner, and return its PerThread.
+
+        Return None if another thread has ended the pull meanwhile.
+        """
         home = per_thread()
         if left:
             sweep(home)
@@ -105,7 +109,7 @@ class GreenletPull(EndingPull):
         return got
 
     def enter(self, call: str) -> None:
-        """See who asks: what is rare is looked at here."""
+        """Check that the running coroutine may resume seq, and make it the consumer."""
         home = self.home
         assert home
         guarded = False
@@ -124,10 +128,13 @@ class GreenletPull(EndingPull):
             self.be_regular(home)
 
     def be_regular(self, home: PerThread) -> None:
-        """Let the next next go the quick way, unless another thread has something to say."""
+        """Let the following next take the quick way, unless another thread forbids that.
+
+        It does after a drop, and after a ``yield_``, there.
+        """
         self.regular = self.blocked
-        # Look last: they say it, and then forbid this. A copy takes the list's lock, and so
-        # comes after what is written above, without the GIL, too.
+        # Look last: the other thread writes one of these two, and then sets regular to None.
+        # copy takes the list's lock, so that it comes after the line above without the GIL, too.
         if home.dropped.copy() or self.refused:
             self.regular = None
 
@@ -147,7 +154,7 @@ class GreenletPull(EndingPull):
             raise
 
     def arrive(self, got: Any) -> Any:
-        """Return the value, now that there was a switch to us; or raise why there is none."""
+        """Return the value after a switch to us that brought *got*; raise if there is none."""
         if self.state is RUNNING:
             try:
                 self.pass_on(RUNNING, got)
@@ -161,7 +168,7 @@ class GreenletPull(EndingPull):
         raise_as_left([self.finish(told=self.state is STOPPING)])
 
     def stop(self, call: str = "stop") -> Any:
-        """Make seq return, and return what it did; None if it had ended before."""
+        """Make seq return, and return its result; None if it had ended before."""
         if self.state is UNSTARTED and self.claim(call) is not None:
             self.state = ENDED
             self.let_go()
@@ -180,11 +187,11 @@ class GreenletPull(EndingPull):
             if not is_a(errors[0], StopIteration):
                 raise_as_left(errors)
         else:
-            self.let_go()  # as finish does, in short
+            self.let_go()  # what finish would do, without making an exception
         return None if self.result is NOTHING else self.result
 
     def drop(self) -> None:
-        """Stop, because nobody holds what would ask for more; or leave that to the owner."""
+        """Stop, because the handle was dropped; in another thread, leave that to the owner."""
         try:
             if self.state is ENDED and self.root is None:
                 return
@@ -197,10 +204,10 @@ class GreenletPull(EndingPull):
                 leave_to_owner(self, home)
                 warn_of_drop(self.name, self.label, home.ident)
         except NestingError as e:
-            e.later.dropped.append(self)  # stopped as soon as that is safe
+            e.later.dropped.append(self)  # stopped when that API has ended
         except BaseException:
             home = live.get(self)
-            if home is not None and not home.sweeping:  # it came before seq was told
+            if home is not None and not home.sweeping:  # seq was not told yet
                 leave_to_owner(self, home)
             raise
 

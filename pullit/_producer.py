@@ -28,20 +28,21 @@ from pullit._pull import (
 from pullit._threads import get_ident, thread_name
 from pullit._types import NOTHING
 
-# What a switch without a value brings.
+# What a switch without arguments brings to the other side: here, a next without an order.
 NEXT = ()
 
 
 class ProducerSide(Coro, EnginePull):
     """One pull of *seq*, whose two sides are coroutines of one thread.
 
-    Which side is which is known, and each has a slot: `producer`, who waits (or
-    waited last) in ``yield_``, and `blocked`, who does in next or stop. coro.go swaps
-    them in the one slot; not to do so saves each value four stores. `to_producer` is
-    producer.switch: a look-up of the name on a greenlet that has a dict is slow.
+    Each side has a slot of its own: `producer` is the coroutine that waits, or has waited
+    last, in ``yield_``, and `blocked` the one in next or stop. In coro.go the two swap
+    places in one slot; two slots save four stores for each value. `to_producer` is
+    producer.switch, since looking up that name on a greenlet that has a dict is slow.
 
-    A value goes from ``yield_`` to next in `value`; a switch with it would cost more.
-    An order goes back with the switch. What arrives in another way is not ours.
+    ``yield_`` leaves its value in `value`, which costs less than a switch with an argument.
+    An order goes to ``yield_`` as the argument of the switch. A switch that brings anything
+    else is not pullit's (see `_foreign`).
     """
 
     __slots__ = (
@@ -76,20 +77,22 @@ class ProducerSide(Coro, EnginePull):
         self.value: Any = None
         self.producer: Any = None
         self.to_producer: Any = None
-        # Whose next needs no look: the latest consumer's, unless there is something rare
-        # (a guard, another coroutine that yields, a drop or a yield_ elsewhere).
+        # The coroutine whose next may take the quick way: the latest consumer. None where
+        # there is something to look at first: a guard, another of seq's coroutines that
+        # yields, or a drop or a yield_ in another thread.
         self.regular: Any = None
-        self.exits = 0  # how many PullExits seq got
-        self.refused = ""  # what the consumer is to be refused with, if anything
+        self.exits = 0  # how many PullExits seq has got
+        self.refused = ""  # the message of a WrongThreadError for the consumer, or ""
 
     @property
     def home(self) -> PerThread | None:
-        """What the owner has for its thread; None before the start and after the end."""
+        """The PerThread of the owner, the thread that has started this; otherwise None."""
         return live.get(self)
 
     def yield_(self, value: Any, /) -> Any:
         """What seq calls with each value, and waits in."""
-        # Look at the state after the last call, during which anything may have run.
+        # The state comes after getcurrent(): during that call anything may run, in a signal
+        # handler for example. There is no call between this look and the switch.
         if getcurrent() is not self.producer or self.state is not RUNNING:
             return self.yield_slowly(value)
         self.value = value
@@ -105,11 +108,11 @@ class ProducerSide(Coro, EnginePull):
         return self.yield_((k, v))
 
     def yield_slowly(self, value: Any) -> Any:
-        """`yield_`, when it needs a look."""
+        """`yield_` where it may not hand over its value, or comes from another coroutine."""
         if self.state is ENDED:
             return False
         home = self.home
-        if home is None:  # pragma: no cover  nobody has it before the start
+        if home is None:  # pragma: no cover  before the start nobody has yield_
             raise self.too_early()
         if not home.is_here():
             self.refused = (
@@ -117,8 +120,8 @@ class ProducerSide(Coro, EnginePull):
                 f" {self.label} was started in {thread_name(home.ident)}; pass"
                 ' engine="thread" for an API that calls back from other threads'
             )
-            # The lock of this list is what be_regular takes, too: so that sees what is said
-            # above, or comes before what is said below.
+            # The owner's be_regular takes the lock of this list, too. So either it sees
+            # `refused`, or it sets `regular` before it is set to None here.
             home.dropped.copy()
             self.regular = None
             raise WrongThreadError(self.refused)
@@ -135,30 +138,33 @@ class ProducerSide(Coro, EnginePull):
     def obey(self, got: Any) -> Any:
         """Do what send, throw or stop has ordered."""
         if type(got) is not Order:
-            return True  # somebody's own switch
+            return True  # a switch that is not ours
         home = live[self]
         if home and home.calls:
             note_order(home, self, got)
         if got is STOP:
             return False
         if got.kind == "throw":
-            raise got.value.pop()
+            raise got.value.pop()  # a list, so that no frame keeps the exception
         return got.value
 
     def raise_exit(self) -> bool:
-        """Raise the next PullExit; return False after enough of them."""
+        """Raise the next PullExit; after EXITS of them, return False instead."""
         if self.exits == EXITS:
             return False
         self.exits += 1
         raise self.exit()
 
     def exited(self) -> None:
+        """Set the state to ended; seq has returned, in the running coroutine."""
         if self.state is SUSPENDED and self.producer is getcurrent():
-            # A foreign switch has resumed seq. Its end waits until the consumer asks.
+            # A switch that is not ours has resumed seq in its yield_, and it has returned. Go
+            # back to where that came from, and end only when the consumer asks.
             (self.blocked.parent or self.blocked).switch()
         state, self.state = self.state, ENDED
         if state is SUSPENDED:
-            # Another of seq's coroutines has yielded: its yield_ returns False, as in Go.
+            # The last to yield was another of seq's coroutines, and waits: its yield_ returns
+            # False, as in Go.
             self.blocked = None
             self.producer.switch(STOP)
 

@@ -1,7 +1,9 @@
 """What every pull has: a state, orders for its producer, and refusals.
 
-A pull is in one of five states, and one attribute says in which. Each call does what
-stands in its column. The numbers of contracts, in comments and docstrings, are those of
+A pull is always in one of the states below. On the greenlet engine its attribute `state`
+says in which. On the thread engine, `state` is a property, computed from three attributes
+(see `_channel`), and *open* stands for suspended and running. Each call does what its
+column says. The numbers of contracts, in comments and docstrings, are those of
 docs/guarantees.md.
 
 =========== ======================= ========================= =========================
@@ -13,14 +15,20 @@ suspended   resumes seq, which      tells seq to stop:        refused
             waits in ``yield_``     stopping
 running     refused                 refused                   hands over its value:
                                                               suspended
-stopping    the end                 nothing                   PullExit, five times;
-                                                              False afterwards
+stopping    the end                 nothing [1]               PullExit, five times;
+                                                              False afterwards [2]
 ended       the end                 nothing                   False
 =========== ======================= ========================= =========================
 
 The ``yield_`` that waits when seq is told to stop returns False. *Running* means that a
-next waits. On the thread engine that is independent of where the producer is, which may
-run ahead: see `_channel`.
+next waits for a value. On the thread engine this does not say what the producer does: it
+may run ahead, and another of its threads may run on.
+
+[1] On the thread engine, a stop waits for seq's end if no other call does. aclose
+waits for it in any case.
+
+[2] On the thread engine, each thread that calls ``yield_`` counts for itself, and gets
+False once before its first PullExit.
 """
 
 from __future__ import annotations
@@ -44,7 +52,7 @@ from pullit._handles import Handle
 from pullit._threads import get_ident, thread_name
 from pullit._types import NOTHING
 
-# Of a pull. Compared by `is`: each is used by these names alone.
+# The states of a pull. They are compared by `is`, so use these names, never the strings.
 State: TypeAlias = Literal["unstarted", "suspended", "running", "open", "stopping", "ended"]
 UNSTARTED: State = "unstarted"
 SUSPENDED: State = "suspended"
@@ -53,13 +61,15 @@ OPEN: State = "open"  # suspended or running, on the thread engine
 STOPPING: State = "stopping"
 ENDED: State = "ended"
 
-# What repr says of each.
+# What repr says instead of these states.
 SHOWN = {STOPPING: "running", ENDED: "finished"}
 
-# How many PullExits a producer gets that goes on; then it drains to its end, as in Go.
+# How many PullExits a producer gets that goes on yielding. After that yield_ returns False,
+# so that the producer goes on to its own end, as in Go.
 EXITS = 5
 
-# What a function returns that was called in vain: its attributes, its name, and advice.
+# A seq that returns one of these has run nothing. For each type: the prefix of its
+# attributes, what messages call it, and advice.
 NOT_YIELD = "call yield_ in it, not yield, or pass pullit.from_iterable of it"
 MADE = {
     GeneratorType: ("gi", "a generator", NOT_YIELD),
@@ -70,7 +80,10 @@ INSTEAD = "return instead, or catch it where a next raises it"
 
 
 class Order:
-    """What a ``yield_`` does that is not resumed by next."""
+    """What the suspended ``yield_`` is to do, if send, throw or stop resumes it.
+
+    A next resumes it without an order.
+    """
 
     __slots__ = ("kind", "value")
 
@@ -83,24 +96,25 @@ STOP = Order("stop")
 
 
 class EnginePull:
-    """What all pulls share: their messages, and what the consumer gets at seq's end."""
+    """The base of all pulls: their messages, and what the consumer gets at seq's end."""
 
     __slots__ = ()
 
-    # Each engine has these as slots.
+    # Each subclass has these as slots, but for `state`, a property on the thread engine.
     result: Any  # what seq returned
     state: State
     name: str  # of the public function
     label: str  # of seq
 
-    advice = ""  # for a call in a wrong thread
-    # Here, because the names of modules are gone at the interpreter's end.
+    advice = ""  # added to the message for a call in a wrong thread
+    # An attribute, because a module's globals may be gone when the interpreter ends.
     is_finalizing = staticmethod(sys.is_finalizing)
     depth = "; raise sys.setrecursionlimit"  # a note on a RecursionError of seq
-    # What says to the consumer that there is no more, and so cannot be an error of seq.
+    # The exceptions that tell the consumer of the end. If seq raises one of them itself,
+    # the consumer gets a RuntimeError instead.
     signals_end: tuple[type[BaseException], ...] = (StopIteration,)
-    asks = "next"  # what users call it
-    reads_ahead = False  # if it does, send and throw come too late
+    asks = "next"  # the name of the call that asks for a value, for messages
+    reads_ahead = False  # if true, send and throw are refused
 
     def shown_state(self) -> str:
         """Return one word: unstarted, suspended, running or finished."""
@@ -129,26 +143,30 @@ class EnginePull:
         )
 
     def orphaned(self, why: str) -> str:
-        """Return the message of a pull whose thread has ended, where values may be lost."""
+        """Return the refusal's text for a pull whose thread is gone: values may be lost."""
         return f"{self.name}: {self.label} was stopped, because {why}"
 
-    def exit(self, text: str = "yield_ called after it answered False; return instead") -> PullExit:
+    def exit(self, text: str = "yield_ called after it returned False; return instead") -> PullExit:
         """Return a PullExit that this pull's stop swallows."""
         exit = PullExit(f"{self.name}: {text}")
         exit.pull = self
         return exit
 
     def is_exit(self, error: BaseException) -> bool:
-        """Tell whether *error* is our PullExit, or was raised from it (contract 5)."""
+        """Return whether *error* is our PullExit, or was raised from it (contract 5).
+
+        A PullExit of no pull (None) counts as ours: from_callback or a user has raised it.
+        """
         return any(
             is_a(e, PullExit) and cast(PullExit, e).pull in (self, None)
             for e in follow(cause_of, error)
         )
 
     def outcome(self, error: BaseException | None, told: bool) -> BaseException:
-        """Return what the consumer is to get at seq's end, *error* or a StopIteration.
+        """Return the exception that the consumer gets when seq has returned or raised *error*.
 
-        It does not get what only says that seq was *told* to stop.
+        That is a StopIteration with seq's result, or *error*. If seq was *told* to stop, our
+        PullExit, which only results from that, is left out of *error*.
         """
         if error is not None and told:
             error = without(error, self.is_exit)
@@ -167,10 +185,10 @@ class EnginePull:
         return error
 
     def silent_nothing(self) -> TypeError | None:
-        """Return what to raise if seq, which has yielded nothing, has only made something.
+        """Return a TypeError if seq has yielded nothing, but returned what nobody has started.
 
-        A function that makes a generator or a coroutine, and one that makes an iterator of
-        ours, would be empty in silence otherwise (contract 22).
+        That is a generator, a coroutine or an iterator of ours. Without the error, such a
+        mistake would look like a seq without values (contract 22).
         """
         result = self.result
         if isinstance(result, Handle):
@@ -193,7 +211,7 @@ class EnginePull:
         )
 
     def check_strict(self, call: str) -> None:
-        """Refuse *call* where seq waits in another ``yield_`` than the last value's."""
+        """Refuse *call* if seq may have gone on from the ``yield_`` of the last value."""
         if self.reads_ahead:
             raise PullError(
                 f"{self.name}: {call} on an iterator that reads ahead; its producer has"
@@ -201,7 +219,7 @@ class EnginePull:
             )
 
     def order_to_send(self, value: Any, call: str, it: Handle) -> Order | None:
-        """Return the order of send; none if it starts seq, which takes None only."""
+        """Return the order of send; None if it is to start seq, when *value* must be None."""
         self.check_strict(call)
         if self.state is not UNSTARTED:
             return Order("send", value)
@@ -210,7 +228,7 @@ class EnginePull:
         return None
 
     def final_result(self) -> Any:
-        """Return what seq returned; PullError if it has not, or did not."""
+        """Return what seq returned. Raise PullError before it has, and if it raised."""
         if self.over() and self.returned():
             return self.result
         why = "did not return" if self.over() else "has not returned yet"
@@ -220,9 +238,9 @@ class EnginePull:
         )
 
     def over(self) -> bool:
-        """Tell whether all has been delivered."""
+        """Return whether the end, too, has been delivered to the consumer."""
         raise NotImplementedError  # pragma: no cover  each engine has its own
 
     def returned(self) -> bool:
-        """Tell whether seq has returned, and not by raising something."""
+        """Return whether seq has returned, and not raised an exception."""
         return self.result is not NOTHING

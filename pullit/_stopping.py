@@ -1,4 +1,4 @@
-"""How an API is told to stop that has a way of its own: from_callback's *stop*."""
+"""from_callback's *stop*: the function by which an API is told to stop, and when it is called."""
 
 from __future__ import annotations
 
@@ -9,27 +9,29 @@ from typing import Any
 from pullit._errors import chain
 from pullit._threads import this_thread
 
-# The channel that the running thread's seq yields to, on the thread engine.
+# On the thread engine, its `channel` is the pull whose seq runs in this thread: in the pull's
+# own thread only, not in others from which an API calls back.
 of_thread = threading.local()
 
 
 class Stopper:
-    """Calls *stop* once: in a callback that waits when the consumer stops, or at once.
+    """Calls *stop* once, when the consumer stops the pull.
 
-    As a context manager it surrounds each callback's wait. A pull on threads calls
-    `order` when it tells seq to stop, which may be when no callback waits.
+    If a callback waits then, it is to call *stop*, in its own thread. Otherwise `order`
+    does, which a pull on threads calls when it tells seq to stop. As a context manager,
+    this surrounds each callback's wait, so that `order` knows which is the case.
     """
 
     __slots__ = ("calls", "stops", "told", "waiting")
 
     def __init__(self, stop: Callable[[], object]) -> None:
-        self.calls = [stop]  # who pops it calls it
+        self.calls = [stop]  # whoever pops it calls it, so it is called once
         self.waiting: list[int] = []  # an element for each callback that waits
-        self.told = False  # the consumer stops
-        self.stops: list[Stopper] | None = None  # the channel's list, where this is entered
+        self.told = False  # whether the consumer has stopped the pull
+        self.stops: list[Stopper] | None = None  # the channel's stoppers, of which this is one
 
     def __call__(self) -> None:
-        """Call *stop*, unless it was called."""
+        """Call *stop*, unless it was called before."""
         self.told = True
         try:
             stop = self.calls.pop()
@@ -38,9 +40,9 @@ class Stopper:
         stop()
 
     def order(self) -> None:
-        """Have *stop* called: here, unless a callback waits, which then does it."""
+        """Call *stop*, unless a callback waits: that one calls it when it wakes."""
         self.told = True
-        if not self.waiting.copy():  # a copy takes the list's lock, and so comes after
+        if not self.waiting.copy():  # copy takes the list's lock: `told` is written before
             self()
 
     def __enter__(self) -> None:
@@ -50,14 +52,14 @@ class Stopper:
         self.waiting.pop()
 
     def end(self) -> None:
-        """Forget it: the API has returned."""
+        """Forget *stop*: the API has returned."""
         self.calls.clear()
         if self.stops is not None and self in self.stops:
             self.stops.remove(self)
 
 
 def order_all(stoppers: list[Stopper]) -> None:
-    """Give the order to each. Raise the last error, with the others among its contexts."""
+    """Call `order` of each. Raise the last error, with the others among its contexts."""
     error: BaseException | None = None
     for stopper in list(stoppers):
         try:
@@ -69,18 +71,19 @@ def order_all(stoppers: list[Stopper]) -> None:
 
 
 def note_stopper(stop: Callable[[], object]) -> Stopper:
-    """Return a Stopper that the pull whose seq this thread runs, if any, calls as well.
+    """Return a Stopper of *stop*. If this thread is a pull's own, that pull knows it, too.
 
-    It is told already if seq was, and has not heard of it: then the API is not to run.
+    If seq was told to stop, but has not noticed yet, `told` is true at once: then the API
+    is not to run.
     """
     stopper = Stopper(stop)
     channel: Any = getattr(of_thread, "channel", None)
     if channel is not None:
         channel.stoppers.append(stopper)
         stopper.stops = channel.stoppers
-        # Look afterwards: who told seq to stop before that has not seen it. What seq runs
-        # when it has heard of that, to clean up, runs.
+        # Look only now: a stop before the append did not see this stopper. If seq has noticed
+        # the stop already (a yield_ has returned False), it cleans up, and the API may run.
         if channel.told_to_stop and this_thread() not in channel.told:
-            channel.refuse()  # so it has heard of it now
+            channel.refuse()  # from now on seq counts as having noticed
             stopper.told = True
     return stopper

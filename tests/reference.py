@@ -29,7 +29,7 @@ def pull(seq: Callable[[Callable[[Any], bool]], object]) -> tuple[Next, Stop]:
         nonlocal result, yield_next
         if done:
             if not ended and len(exits) < 5:
-                exits.append(PullExit("yield_ called after it answered False"))
+                exits.append(PullExit("yield_ called after it returned False"))
                 raise exits[-1]
             return False
         if not yield_next:

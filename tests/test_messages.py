@@ -371,7 +371,7 @@ def test_05_a_pull_exit_says_what_to_do_instead(engine: Engine) -> None:
     next(it)
     it.close()
     assert texts[:5] == 5 * [
-        "pullit.iterate: yield_ called after it answered False; return instead"
+        "pullit.iterate: yield_ called after it returned False; return instead"
     ]
 
 
