@@ -22,10 +22,10 @@ class Ahead(ConsumerSide):
     reads_ahead = True
 
     def yield_(self, value: Any, /) -> Any:
-        """What seq calls with each value, from any thread; it waits where there is no room."""
+        """What seq calls with each value, from any thread. It waits if *most* are there."""
         if not self.may_yield():
             return self.refuse()
-        # Before the value is there: afterwards there may be no room for it.
+        # Made before the value is added: afterwards there may be no room to make it.
         call = WaitingYield(None) if len(self.values) + 1 >= self.most else None
         self.values.append(value)
         if self.told_to_stop:
@@ -36,7 +36,7 @@ class Ahead(ConsumerSide):
             except RecursionError:
                 start_new_thread(self.wake_caller, ())  # see Channel.yield_
         if call is None or len(self.values) < self.most:
-            return not self.ended  # if seq has, the value may have come too late
+            return not self.ended  # if it has ended, the value may be too late
         self.waiting.append(call)
         if self.told_to_stop:
             call.open(STOP)  # pragma: no cover  a race with the stop
@@ -46,34 +46,37 @@ class Ahead(ConsumerSide):
         try:
             self.waiting.remove(call)
         except ValueError:
-            pass  # all were let go of
+            pass  # let_go has removed it
         return not self.ended if call.order is None else self.obey(call.order)
 
-    def let_go_on(self, order: Order | None) -> None:
-        """Nobody waits to be asked, but for room."""
+    def resume_yield(self, order: Order | None) -> None:
+        """Do nothing: a ``yield_`` here waits for room only, and `take` makes that."""
 
     def take(self) -> Any:
         if self.waiting and len(self.values) <= self.most:
-            self.make_room()  # first: there may be no room for this call
+            # Before the value is taken, since there may be no room for this call. That is why
+            # it is <=: there will be one value less.
+            self.make_room()
         try:
             value = self.values.popleft()
         except IndexError:
-            # Once more: a call may have come when it was looked at, and have seen the values
-            # that are gone. A copy takes the lock under which it was added, so one sees the other.
+            # Look again: a yield_ may have joined `waiting` since, because it saw values that
+            # are gone now. make_room copies `waiting` under the lock under which that joined it,
+            # so either this sees that call, or the call sees that there is room.
             self.make_room()
             raise
-        self.taken = False  # no longer None
+        self.taken = False  # not None: there was a value
         return value
 
     def make_room(self) -> None:
-        """Resume who waits for room."""
+        """Resume the calls of ``yield_`` that wait for room for their values."""
         for call in snapshot(self.waiting):
             if call.gate.locked():
                 call.open(None)
 
 
 class AheadThreadPull(Ahead, ThreadPull):
-    """One pull of *seq*, whose consumer waits in a thread."""
+    """One pull of *seq* that works at the same time, whose consumer waits in a thread."""
 
     __slots__ = ()
 

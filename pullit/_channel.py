@@ -2,11 +2,11 @@
 
 No lock guards what the two sides share. Each thing has one writer, or changes in one
 step that nothing can split (``deque.append``, ``dict.setdefault``, ``list.pop``). So a signal, a
-collection or a fork finds nothing half done, and nothing rests on the GIL. Who adds something
-looks afterwards whether the other side has left meanwhile. Who leaves says so first.
+collection or a fork finds nothing half done, and nothing rests on the GIL. A side that adds
+something looks afterwards whether the other has left meanwhile; one that leaves says so first.
 
-Where the producer is, `state` says: unstarted, open, stopping or ended. Apart from that, a call
-of the consumer may wait, which is then in `caller`.
+`state` says where the producer is: unstarted, open, stopping or ended. Independent of that is
+whether a call of the consumer is under way. If so, it has its turn in `caller`.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from pullit._threads import here, this_thread
 from pullit._types import NOTHING
 from pullit._waiting import WaitingYield, snapshot
 
-# What is claimed in `caller` by the first who enters it: the consumer's turn, and seq's
-# start, which is then either made or called off. And seq's end, for those who claim later.
+# Keys of `caller`, claimed by whoever enters them first: the turn, by a call of the consumer;
+# seq's start, as made or as called off; and seq's end, which later claimers are sure to see.
 TURN, START, OVER = "turn", "start", "over"
 MADE, CALLED_OFF = "made", "called off"
 
@@ -74,19 +74,19 @@ class Channel(EnginePull):
         self.most = most  # how many values may wait, where it reads ahead
         self.seq: Callable[..., object] | None = seq
         self.argument: Any = self.yield_pair if pairs else self.yield_
-        self.thread: threading.Thread | None = None  # from the start until the end is told
+        self.thread: threading.Thread | None = None  # from the start until let_go
         self.told_to_stop = False  # written by the consumer's side
         self.ended = False  # written by the producer's thread, when seq has ended
         self.result: Any = NOTHING
-        self.errors: list[BaseException] = []  # what seq raised; who pops it reports it
-        self.caller: dict[str, Any] = {}  # see TURN and START
+        self.errors: list[BaseException] = []  # what seq raised; whoever pops it reports it
+        self.caller: dict[str, Any] = {}  # what is claimed, and by whom: see TURN
         self.consumer: Any = NOTHING  # the token of the latest next's thread
         self.waiting: deque[WaitingYield] = deque()
-        self.taken: bool | None = None  # whether the first one's value is; None before any
-        self.values: deque[Any] = deque()  # what ran ahead
-        self.told: dict[object, int] = {}  # by thread: how many PullExits it got after False
+        self.taken: bool | None = None  # is the value of waiting[0] taken? None before any
+        self.values: deque[Any] = deque()  # those that ran ahead
+        self.told: dict[object, int] = {}  # by thread: the PullExits that it got after False
         self.stoppers: list[Stopper] = []  # of the APIs that seq runs: from_callback's stop
-        self.orphan_text = ""  # what it refuses with when its thread is no more
+        self.orphan_text = ""  # the refusal, once its thread is gone
 
     @property
     def state(self) -> State:  # type: ignore[override]
@@ -104,13 +104,13 @@ class Channel(EnginePull):
             return self.refuse()
         call = WaitingYield(value)
         self.waiting.append(call)
-        if self.told_to_stop and call.gate.locked():  # otherwise it has its answer
+        if self.told_to_stop and call.gate.locked():  # else the stop has opened it
             call.open(STOP)  # pragma: no cover  a race with the stop
         if TURN in self.caller:
             try:
                 self.wake_caller()
             except RecursionError:
-                # The value is there. Another thread has room, and to start it is a call of C.
+                # The value is there. A new thread has room for this, and C code starts it.
                 start_new_thread(self.wake_caller, ())
         call.gate.acquire()
         return True if call.order is None else self.obey(call.order)
@@ -119,7 +119,7 @@ class Channel(EnginePull):
         return self.yield_((k, v))
 
     def may_yield(self) -> bool:
-        """Tell whether the running thread may hand over a value now.
+        """Return whether the running thread may hand over a value now.
 
         The consumer's thread may not, nor any before the start or after the stop.
         """
@@ -128,10 +128,10 @@ class Channel(EnginePull):
         return getattr(here, "token", None) is not self.consumer
 
     def seq_waits(self) -> bool:
-        """Tell whether seq waits, as far as this thread can know: so that it may wait for it."""
+        """Return whether seq is sure to wait in yield_, so that this thread may wait for it."""
         if getattr(here, "token", None) is self.consumer:
             return bool(self.waiting)
-        thread = self.thread  # once: its end may come meanwhile, if it was told to stop
+        thread = self.thread  # read once: it may become None meanwhile
         ident = thread and thread.ident
         return any(call.ident == ident for call in snapshot(self.waiting))
 
@@ -168,7 +168,7 @@ class Channel(EnginePull):
         return False
 
     def refuse(self) -> bool:
-        """What a ``yield_`` does that may not hand over its value."""
+        """Refuse the value of a ``yield_``: raise an exception, or return False."""
         if self.ended:
             return False
         if not self.told_to_stop:
@@ -181,7 +181,7 @@ class Channel(EnginePull):
         return False
 
     def raise_exit(self) -> bool:
-        """Raise the running thread's next PullExit; return False after enough of them."""
+        """Raise this thread's next PullExit; after EXITS of them, return False instead."""
         thread = this_thread()
         count = self.told.get(thread, 0)
         if count == EXITS:
@@ -190,7 +190,7 @@ class Channel(EnginePull):
         raise self.exit()
 
     def run(self, contexts: list[Context]) -> None:
-        """Call seq, in the context, unless the start has been called off."""
+        """Call seq, in its thread and the copied context, unless the start has been called off."""
         if self.caller.setdefault(START, MADE) is CALLED_OFF:
             return
         of_thread.channel = self
@@ -202,21 +202,21 @@ class Channel(EnginePull):
             self.result = None
         except BaseException as e:
             self.errors.append(e)
-        del seq  # before the end: to free what only seq has held may take time
+        del seq  # before `ended` is set: freeing what only seq has held may take time
         end_thread()
         self.ended = True
-        self.caller.setdefault(OVER)  # takes its lock: an attribute may be written late
+        self.caller.setdefault(OVER)  # by its lock others see `ended`, without the GIL too
         self.tell_end()
 
     def tell_end(self) -> None:
         """Have the consumer look at seq's end."""
         if TURN in self.caller:
             self.wake_caller()
-        elif self.told_to_stop:  # nobody waits, nor asks again
+        elif self.told_to_stop:  # nobody waits, and nobody will ask
             self.report()
 
     def report(self) -> None:
-        """Say what seq raised, when nobody waits for its end."""
+        """Give what seq raised to threading.excepthook, since nobody waits for its end."""
         thread = self.thread
         error = trim(self.outcome(self.take_error(), told=True))
         self.let_go()
@@ -225,19 +225,19 @@ class Channel(EnginePull):
             threading.excepthook(threading.ExceptHookArgs(args))
 
     def take_error(self) -> BaseException | None:
-        """Return what seq raised, to the first who asks."""
+        """Return what seq raised, but only to the first caller."""
         try:
             return self.errors.pop()
         except IndexError:
             return None
 
     def let_go(self) -> None:
-        """Keep nothing of seq."""
+        """Drop all references to seq, at the end."""
         live.pop(self, None)
         self.seq = self.argument = None
         self.waiting.clear()
         self.values.clear()
-        self.thread = None  # the last: until then the end has yet to be delivered
+        self.thread = None  # last: until then the end has yet to be delivered
 
     def frame(self) -> FrameType | None:
         """Return the frame in which seq is suspended, or None."""

@@ -18,12 +18,12 @@ END: Any = object()
 
 
 class ConsumerSide(Channel):
-    """The parts of next and stop in which nothing waits."""
+    """A Channel, and the parts of next and stop in which nothing waits."""
 
     __slots__ = ()
 
     def claim(self, waiter: Any, call: str) -> None:
-        """Make *waiter* the call that is under way, or refuse it."""
+        """Give the turn to *waiter*; refuse *call* if another has it, or in seq's thread."""
         thread = None if self.ended else self.thread
         own = thread is not None and thread.ident == threading.get_ident()
         if own or self.caller.setdefault(TURN, waiter) is not waiter:
@@ -32,28 +32,29 @@ class ConsumerSide(Channel):
     def set_off(self, order: Order | None) -> None:
         """Have seq go on, with *order*, or start it."""
         if self.thread is not None:
-            self.let_go_on(order)
+            self.resume_yield(order)
         elif not self.ended:
             self.start()
 
     def start(self) -> None:
         """Start the thread; seq runs in a copy of the caller's context."""
-        contexts = [copy_context()]  # in a list, for run to let go of it
+        contexts = [copy_context()]  # in a list, so that run can pop it
         thread = threading.Thread(None, self.run, f"pullit {self.label}", (contexts,), daemon=True)
         self.thread = thread
         live[self] = None
         try:
             start_unwaited(thread)
-        except BaseException:  # "can't start new thread", or a handler's
+        except BaseException:  # it could not start, or a signal handler raised
             if self.caller.setdefault(START, CALLED_OFF) is CALLED_OFF:
                 self.ended = True
                 self.let_go()
             raise
 
-    def let_go_on(self, order: Order | None) -> None:
+    def resume_yield(self, order: Order | None) -> None:
         """Resume the ``yield_`` whose value was taken last."""
         if self.taken:
-            # No call of ours, for which there might be no room: it would wait forever.
+            # Not by call.open: there might be no room for a call in Python, and then the
+            # yield_ would wait forever.
             call = self.waiting[0]
             call.order = order
             call.gate.release()
@@ -73,36 +74,40 @@ class ConsumerSide(Channel):
 
     def look(self) -> Any:
         """Return a value; NOTHING if there is none yet; END if there will be none."""
-        ended = self.ended  # look first: what came before the end is there then
+        ended = self.ended  # before `take`: if seq has ended, its last value is there by now
         try:
             return self.take()
         except IndexError:
             return END if ended else NOTHING
 
     def abandon(self, waiter: Any) -> None:
-        """Tell seq to stop, without waiting; nothing if another call has *waiter*'s turn.
+        """Tell seq to stop, and do not wait. Do nothing if another call has the turn.
 
-        One that was not started is as it was.
+        *waiter* is the call that gives up its turn, or None for a drop, which has none. A
+        pull that has not started stays as it was.
         """
         try:
             mine = self.caller[TURN] is waiter
         except KeyError:
-            mine = None  # nobody's
+            mine = None  # nobody has the turn
         if mine is not False and self.thread is not None:
             self.told_to_stop = True
-            if mine:  # otherwise it may be that of a call which has come meanwhile
+            if mine:  # otherwise a call may have taken the turn meanwhile
                 self.caller.pop(TURN, None)
             self.order_stop()
-            # Who has the turn hears of the end, and reports it.
+            # If a call has the turn, seq's end wakes it, and it reports the error.
             if self.ended and TURN not in self.caller and self.thread is not None:
                 self.report()
 
     def finish(self, told: bool, join: bool = True) -> BaseException:
-        """Let go of seq, which has ended; return what tells the consumer, once."""
+        """Let go of seq, which has ended; return the exception that the consumer gets.
+
+        That is seq's error or result, once; after that a StopIteration without a value.
+        """
         if self.over():
             return StopIteration()
         self.told_to_stop = True
-        self.open_gates()  # of calls that come after the end
+        self.open_gates()  # of yield_ calls that came after seq's end
         thread = self.thread
         if thread is not None and join:
             thread.join()  # it has nothing left to do: no thread outlives its pull
@@ -127,7 +132,7 @@ class ConsumerSide(Channel):
         return "unstarted" if thread is None else "suspended"
 
     def orphan(self, why: str) -> None:
-        """Refuse forever: seq's thread is no more."""
+        """End without seq, whose thread is gone, and refuse every next from now on."""
         if not self.over():
             self.told_to_stop = self.ended = True
             self.let_go()

@@ -1,8 +1,8 @@
 """A pull on a thread of its own, whose consumer waits in a task of asyncio.
 
-Nothing here waits for seq but by ``await``. Its thread is joined when seq has ended, and all
-that only seq has held. What comes for a call that was cancelled stays in the channel, for the
-next one.
+Nothing here waits for seq but by ``await``. The thread is joined only when seq has ended, and
+what only seq has held is freed. If a call is cancelled, its value stays in the channel, for the
+next call.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from pullit._threads import this_thread
 from pullit._types import NOTHING
 from pullit._waiting import Quick, join
 
-# What is claimed in `caller` by the first anext: the pull's loop.
+# Another key of `caller`, claimed by the first anext: the pull's event loop.
 LOOP = "loop"
 
 
@@ -40,8 +40,8 @@ class AsyncPull(ConsumerSide):
     async def next(self, holder: object, order: Order | None = None, call: str = "anext") -> Any:
         """Resume seq, with *order*, and wait for a value; StopAsyncIteration at the end.
 
-        To be cancelled while it waits changes nothing: the value is for the next call.
-        *holder* is what users hold, and must not be dropped meanwhile.
+        If it is cancelled while it waits, nothing is lost: the next call gets the value.
+        *holder* is the iterator that users hold. As an argument it stays alive meanwhile.
         """
         if left:
             sweep(known_thread())
@@ -50,7 +50,7 @@ class AsyncPull(ConsumerSide):
         if not self.done():
             loop = self.check_loop(call, holder)
             waiter: TaskWaiter | None = None
-            waits = False
+            waits = False  # true during an await: an exception there leaves the pull alone
             try:
                 if self.values and (value := self.take_quickly()) is not NOTHING:
                     return value
@@ -60,7 +60,7 @@ class AsyncPull(ConsumerSide):
                 self.set_off(order)
                 if self.values:
                     waits = True
-                    await asyncio.sleep(0)  # the loop's turn, which it has not had for long
+                    await asyncio.sleep(0)  # let other tasks run, after many values
                     waits = False
                 while (value := self.look()) is NOTHING or (value is END and self.lingers(waiter)):
                     waits = True
@@ -69,7 +69,7 @@ class AsyncPull(ConsumerSide):
                 if value is END:
                     errors.append(self.finish(told=self.told_to_stop))
             except (PullError, RecursionError, MemoryError):
-                raise  # as it was
+                raise  # the pull stays as it was
             except BaseException:
                 if not waits:
                     self.abandon(waiter)
@@ -89,9 +89,10 @@ class AsyncPull(ConsumerSide):
         raise_as_left(errors)
 
     def check_loop(self, call: str, holder: object) -> asyncio.AbstractEventLoop:
-        """Return the running loop, if *call* may come from there.
+        """Return the running loop; raise if it is not the pull's, or there is none.
 
-        The first has the end of asyncio.run close *holder*.
+        The first call registers *holder* with the loop, as one does an async generator: the
+        end of asyncio.run then closes it.
         """
         loop = running_loop()
         if loop is None:
@@ -115,17 +116,17 @@ class AsyncPull(ConsumerSide):
 
     def take_quickly(self) -> Any:
         """Return a value that has run ahead, if that needs no waiting, or NOTHING."""
-        return NOTHING  # pragma: no cover  none has here
+        return NOTHING  # pragma: no cover  here no value runs ahead
 
     async def stop(self) -> Any:
-        """Make seq return, and return what it did; None if it had ended before.
+        """Make seq return, and return its result; None if it had ended before.
 
-        To be cancelled while it waits takes nothing back.
+        If it is cancelled while it waits, seq is told to stop all the same.
         """
         if self.over():
             return None
         if self.thread is None and self.caller.setdefault(TURN, turn := Quick()) is turn:
-            # It has the turn, so that no anext of another loop starts seq meanwhile.
+            # With the turn, no anext in another loop can start seq meanwhile.
             try:
                 if self.thread is None:
                     self.call_off()
@@ -139,8 +140,8 @@ class AsyncPull(ConsumerSide):
         closing = self.caller.setdefault(TURN, Closing(self, loop))
         if not isinstance(closing, Closing):
             raise self.refusal("aclose")
-        # Each time, in case that an earlier one has failed. An error of from_callback's stop is
-        # raised at once, since seq may never end then.
+        # In each call, in case an earlier one has failed. If from_callback's stop raises an
+        # error, that is raised at once, since seq may then never end.
         self.order_stop()
         error = await closing.wait()
         if error is None:
@@ -152,7 +153,7 @@ class AsyncPull(ConsumerSide):
         return self.result if self.returned() else None
 
     def call_off(self) -> None:
-        """End what was not started: seq is never called."""
+        """End the pull, which has not started: seq is never called."""
         self.told_to_stop = self.ended = True
         self.let_go()
 
@@ -164,10 +165,10 @@ class AsyncPull(ConsumerSide):
             self.report()
 
     def lingers(self, waiter: TaskWaiter | Closing) -> bool:
-        """Tell whether the thread of seq, which has ended, is still there.
+        """Return whether the thread still runs, although seq has ended.
 
-        It has nothing left to do, as a rule. But what seq has left in a threading.local ends
-        with it, and that may take time. *waiter* then looks again.
+        As a rule it has nothing left to do. But what seq has put into a threading.local is
+        freed with the thread, and that may take time. If so, *waiter* looks again later.
         """
         thread = self.thread
         if thread is None:
@@ -183,7 +184,7 @@ class AsyncPull(ConsumerSide):
         self.caller.pop(LOOP, None)
 
     def drop(self) -> None:
-        """Tell seq to stop, because nobody holds what would ask for more; nobody waits."""
+        """Tell seq to stop, because the handle was dropped, and do not wait for it."""
         if not self.is_finalizing():
             self.drop_at_exit()
 
@@ -193,10 +194,10 @@ class AsyncPull(ConsumerSide):
         if self.thread is None:
             self.call_off()
         elif not self.told_to_stop:
-            self.caller.pop(TURN, None)  # of a task that is dropped as well
+            self.caller.pop(TURN, None)  # whose task, if any, was dropped as well
             self.abandon(None)
         elif self.ended and (loop := self.caller.get(LOOP)) and loop.is_closed():
-            self.report()  # it was closed between seq's end and its turn to say so
+            self.report()  # the loop was closed before it could do so
 
 
 class AheadAsyncPull(Ahead, AsyncPull):
@@ -206,7 +207,7 @@ class AheadAsyncPull(Ahead, AsyncPull):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self.turns = self.most  # values until the loop is to have its turn
+        self.turns = self.most  # how many values may be taken until other tasks run
 
     def take_quickly(self) -> Any:
         if TURN in self.caller:
@@ -219,7 +220,7 @@ class AheadAsyncPull(Ahead, AsyncPull):
 
 
 def tell_all() -> None:
-    """At exit: tell all to stop, and wait for one second together."""
+    """At exit, tell every AsyncPull to stop, and wait one second for all of them together."""
     pulls = [pull for pull in reversed(list(live)) if isinstance(pull, AsyncPull)]
     threads = [pull.thread for pull in pulls]
     for pull in pulls:
@@ -230,7 +231,7 @@ def tell_all() -> None:
             join(thread, end - time.monotonic())
 
 
-# Before the pulls of threads are stopped, and pools are waited for: see `_on_thread`.
+# Registered after stop_all, so that it is called before that: see `_on_thread`.
 try:
     threading._register_atexit(tell_all)  # type: ignore[attr-defined]
 except (AttributeError, RuntimeError):  # pragma: no cover  there is none, or it is too late

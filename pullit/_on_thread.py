@@ -37,13 +37,13 @@ class ThreadPull(ConsumerSide):
                 if value is END:
                     errors.append(self.finish(told=False))
             except (PullError, RecursionError, MemoryError):
-                raise  # as it was
+                raise  # the pull stays as it was
             except BaseException:
                 self.abandon(waiter)
                 raise
             finally:
-                # No call, in which a handler could raise. And no `in` before: the turn of
-                # another call may end between the two.
+                # Not by a call: a signal handler could raise in it. And not after `in`: another
+                # call's turn may end between the two.
                 try:
                     if self.caller[TURN] is waiter:
                         del self.caller[TURN]
@@ -65,10 +65,10 @@ class ThreadPull(ConsumerSide):
 
     def take_quickly(self) -> Any:
         """Return a value that has run ahead, if that needs no waiting, or NOTHING."""
-        return NOTHING  # pragma: no cover  none has here
+        return NOTHING  # pragma: no cover  here no value runs ahead
 
     def stop(self, call: str = "stop", join: bool = True) -> Any:
-        """Make seq return, and return what it did; None if it had ended before."""
+        """Make seq return, and return its result; None if it had ended before."""
         if left:
             sweep(known_thread())
         if self.over() or (self.told_to_stop and TURN in self.caller):
@@ -99,15 +99,15 @@ class ThreadPull(ConsumerSide):
         return self.result if self.returned() else None
 
     def drop(self) -> None:
-        """Stop, because nobody holds what would ask for more.
+        """Stop, because the handle was dropped.
 
-        If seq waits in ``yield_``, it is stopped there and then. If it runs, it is told to
-        stop, and nobody waits: this may be its thread, or another that it waits for.
+        If seq waits in ``yield_``, stop it and wait for its end. If it runs, only tell it to
+        stop: this may be its own thread, or one that it waits for.
         """
         if self.over() or self.is_finalizing():
             return
         if self.thread is None or self.ended or (self.seq_waits() and not self.told_to_stop):
-            # A collection may have come amid the work of threading: do not join.
+            # Do not join: a collection may have called this while threading holds a lock.
             self.stop("close", join=False)
         elif not self.told_to_stop:
             self.abandon(None)
@@ -120,8 +120,9 @@ class ThreadPull(ConsumerSide):
             self.abandon(None)
 
 
-# The functions of atexit run when the threads of pools have been waited for, which may wait
-# in a yield_. These run before that, newest first: so before the one that waits for pools.
+# At exit, Python calls the functions of _register_atexit, last in first out, and then those of
+# atexit. concurrent.futures has registered one that waits for the threads of its pools, which
+# may wait in a yield_. So stop_all must run before it. That is why the import comes first.
 try:
     import concurrent.futures.thread  # noqa: F401
 

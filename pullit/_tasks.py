@@ -1,4 +1,4 @@
-"""Calls that wait in tasks of asyncio: of anext, and of aclose."""
+"""The calls of the consumer that wait in a task of asyncio: anext and aclose."""
 
 from __future__ import annotations
 
@@ -10,20 +10,23 @@ from pullit._channel import TURN
 
 
 class Wake(asyncio.Future[None]):
-    """A future whose task goes on at once, and not in the loop's next turn: that takes 5 µs."""
+    """A future whose `wake` runs the waiting task at once.
 
-    step: tuple[Any, Any] | None = None  # what the task goes on by, and its context
+    set_result alone would have the loop run it in its next turn, which takes 5 µs more.
+    """
+
+    step: tuple[Any, Any] | None = None  # the task's callback, which runs it, and its context
 
     def add_done_callback(self, step: Any, *, context: Any = None) -> None:
-        super().add_done_callback(step, context=context)  # for cancel
-        self.step = None if context is None else (step, context)  # a task gives its own
+        super().add_done_callback(step, context=context)  # which cancel uses
+        self.step = None if context is None else (step, context)  # only a task gives one
 
     def remove_done_callback(self, step: Any, /) -> int:
         self.step = None
         return super().remove_done_callback(step)
 
     def wake(self) -> None:
-        """In the loop, outside of any task."""
+        """Run the task. To be called by the loop, outside of any task."""
         if self.step is None:
             self.set_result(None)
             return
@@ -52,7 +55,7 @@ class TaskWaiter:
         return self.woken is not self.round
 
     def wake(self) -> None:
-        """Have it look again. In any thread; nothing if the loop is closed."""
+        """Have the consumer look for a value again, from any thread, unless its loop is closed."""
         this = self.round
         if wake_loop(self.loop, self.resume):
             self.woken = this
@@ -60,7 +63,7 @@ class TaskWaiter:
             self.future = None  # its task never goes on, and is not to be kept by seq's thread
 
     def resume(self) -> None:
-        """In the loop, so that this cannot come between its look and its wait."""
+        """Wake the task. It is run by the loop, so not between the task's look and its wait."""
         self.round = object()
         if self.future is not None and not self.future.done():
             self.future.wake()
@@ -70,13 +73,13 @@ class TaskWaiter:
         try:
             await self.future
         finally:
-            self.future = None  # it knows the task, and a yield_ that waits knows us
+            self.future = None  # it refers to the task, and a waiting yield_ may refer to us
 
 
 class Closing:
     """The turn of aclose, from the order to stop until seq has ended.
 
-    It outlives a call that is cancelled. Any number of calls wait for `ended`.
+    It outlives calls of aclose that are cancelled. Any number of calls wait for `ended`.
     """
 
     __slots__ = ("ended", "errors", "loop", "pull", "waiting")
@@ -85,19 +88,19 @@ class Closing:
         self.pull = pull
         self.loop = loop
         self.ended: asyncio.Future[None] = loop.create_future()
-        self.errors: list[BaseException] = []  # what tells the first of them
-        self.waiting = 0
+        self.errors: list[BaseException] = []  # what `finish` returned, for the first call
+        self.waiting = 0  # how many calls wait
 
     def waits(self) -> bool:
-        return False  # for no value
+        return False  # not for a value, so no yield_ is to wake it
 
     def wake(self) -> None:
-        """Have the loop let go of seq. In any thread."""
+        """Have the loop call `resume`, from any thread. If it is closed, report seq's error."""
         if not wake_loop(self.loop, self.resume):
             self.pull.report()
 
     def resume(self) -> None:
-        """In the loop, once seq has ended: let go of it."""
+        """Let go of seq, which has ended, and wake the calls. To be called by the loop."""
         if not self.pull.over():
             if self.pull.lingers(self):
                 return
@@ -108,7 +111,7 @@ class Closing:
         self.report()
 
     def report(self) -> None:
-        """Have the loop say what seq raised, if no call is left to raise it."""
+        """Give what seq raised to the loop's exception handler, if no call is left to raise it."""
         if self.waiting or not self.errors:
             return
         error = self.errors.pop()
@@ -117,7 +120,7 @@ class Closing:
             self.loop.call_exception_handler({"message": message, "exception": error})
 
     async def wait(self) -> BaseException | None:
-        """Wait for seq's end; return what it has brought, to the first call."""
+        """Wait for seq's end. Return what `finish` returned to the first call, None to others."""
         self.waiting += 1
         try:
             if self.pull.ended:
@@ -133,14 +136,14 @@ class Closing:
 def running_loop() -> asyncio.AbstractEventLoop | None:
     try:
         return asyncio.get_running_loop()
-    except RecursionError:  # pragma: no cover  on 3.11
+    except RecursionError:  # pragma: no cover  on 3.11; it is a RuntimeError, too
         raise
     except RuntimeError:
         return None
 
 
 def wake_loop(loop: asyncio.AbstractEventLoop, call: Callable[[], object]) -> bool:
-    """Have *loop* make a call; tell whether it is still open. From any thread."""
+    """Have *loop* make *call*, from any thread; return False if the loop is closed."""
     try:
         loop.call_soon_threadsafe(call)
     except RuntimeError:

@@ -14,14 +14,15 @@ from pullit._pull import Order
 
 
 class Waiter:
-    """A call of the consumer, which waits in its thread."""
+    """A call of the consumer, which waits in its thread until another thread wakes it."""
 
     __slots__ = ("wait", "waits", "wake")
 
     def __init__(self) -> None:
         lock = threading.Lock()
         lock.acquire()
-        # Calls of C: there is room for them where there was room to add a value.
+        # Functions in C, not methods in Python: where there was room to add a value, there is
+        # room to call them. `waits` returns true until somebody has called `wake`.
         self.waits: Callable[[], bool] = lock.locked
         self.wait: Callable[[], object] = lock.acquire
         if sys.platform == "win32":
@@ -30,27 +31,28 @@ class Waiter:
 
 
 def wait_in_steps(lock: threading.Lock) -> None:
-    """Acquire *lock*; between the steps Python looks for signals.
+    """Acquire *lock* in steps, between which Python can handle signals.
 
-    On Windows Ctrl-C interrupts no wait for a lock.
+    On Windows, Ctrl-C does not interrupt a wait for a lock.
     """
     while not lock.acquire(timeout=0.1):
         pass
 
 
 class Quick:
-    """A call of the consumer that does not wait."""
+    """A call of the consumer that takes what is there, and never waits."""
 
     __slots__ = ()
 
-    waits: Callable[[], bool] = bool  # which is false
+    waits: Callable[[], bool] = bool  # bool() is False
 
 
 class Unwaited(threading.Event):
-    """What a thread sets when it has started: nobody waits for it.
+    """In the place of a Thread's private `_started`, an Event: ``start`` does not wait for it.
 
-    ``Thread.start`` would, for milliseconds where other threads want to run: too long for
-    an event loop, and a handler that raises meanwhile would leave the thread half known.
+    ``Thread.start`` waits until the thread has set that event, which can take milliseconds
+    where other threads want to run. That is too long for an event loop. And if a signal
+    handler raised during that wait, we would not know whether the thread runs.
     """
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -63,14 +65,14 @@ def start_unwaited(thread: threading.Thread) -> None:
 
 
 def join(thread: threading.Thread, seconds: float) -> None:
-    """Wait for the end of *thread*, which may have yet to start: its own join refuses that."""
+    """Wait for the end of *thread*. Thread.join refuses to, if it has yet to start."""
     end = time.monotonic() + seconds
     if threading.Event.wait(thread._started, max(0, seconds)):  # type: ignore[attr-defined]
         thread.join(max(0, end - time.monotonic()))
 
 
 class WaitingYield:
-    """A call of ``yield_`` that waits for its turn, or for room."""
+    """A call of ``yield_`` that waits for its turn, or for room for its value."""
 
     __slots__ = ("gate", "ident", "order", "value")
 
@@ -82,7 +84,7 @@ class WaitingYield:
         self.gate.acquire()
 
     def open(self, order: Order | None) -> None:
-        """Resume it. Harmless if it is open already."""
+        """Resume the call, with *order*. It is harmless if it was resumed already."""
         self.order = order
         try:
             self.gate.release()
@@ -93,6 +95,7 @@ class WaitingYield:
 
 
 def snapshot(calls: deque[WaitingYield]) -> list[WaitingYield]:
+    """Return a copy of *calls*."""
     while True:
         try:
             return list(calls)

@@ -1002,7 +1002,7 @@ def test_21_a_send_before_the_value_that_was_asked_for_is_refused() -> None:
     """After a next that was interrupted for want of room: its answer stands."""
     it: Any = pullit.iterate(countdown, engine="thread")
     assert next(it) == 3
-    it._pull.let_go_on(None)  # what such a next has done
+    it._pull.resume_yield(None)  # what such a next has done
     with pytest.raises(PullError, match="send before the value that the last call has asked for"):
         it.send("x")
     assert list(it) == [2, 1]

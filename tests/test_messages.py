@@ -288,7 +288,7 @@ def test_21_a_send_before_the_value_that_was_asked_for_says_what_to_call() -> No
     """So does a throw."""
     it: Any = iterate(countdown, engine="thread")
     assert next(it) == 3
-    it._pull.let_go_on(None)  # what a next has done that was interrupted for want of room
+    it._pull.resume_yield(None)  # what a next has done that was interrupted for want of room
     for call in "send", "throw":
         assert text_of(lambda: CALLS[call](it), PullError) == (
             f"pullit.iterate: {call} before the value that the last call has asked for; call"
