@@ -61,7 +61,7 @@ __all__ = [
     "zip_longest",
 ]
 
-# Imported when first asked for.
+# Which module has a public name that is imported only when somebody asks for it.
 _later = {
     "from_callback": "_callback",
     "from_iterable": "_iterable",
@@ -75,7 +75,7 @@ _later = {
 
 
 def _show(name: str, value: Any) -> Any:
-    """Have a public name show itself as pullit's."""
+    """Have *value* show itself as ``pullit.<name>``, and keep it as that attribute."""
     if name not in ("Seq", "Seq2", "Yield", "Yield2"):  # aliases
         value.__module__ = __name__
     globals()[name] = value

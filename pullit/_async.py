@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 else:
 
     class Base:
-        """What Generic would be, without what it adds to dir."""
+        """Does what typing.Generic would do, but adds nothing to dir."""
 
         __slots__ = ()
         __class_getitem__ = classmethod(GenericAlias)
@@ -178,7 +178,7 @@ def make_async_iterator(
     n = check_read_ahead(name, read_ahead)
     check_seq(name, seq)
     kind = AheadAsyncPull if n > 1 else AsyncPull
-    maker: Any = AsyncPullIterator  # whose own __new__ is not for users
+    maker: Any = AsyncPullIterator  # its own __new__ refuses, because of users
     it: AsyncPullIterator[Any] = object.__new__(maker)
     it._pull = kind(name, seq, seq_name(seq), pairs, n)
     return it

@@ -1,4 +1,4 @@
-"""from_callback: an API that calls back, as a push iterator."""
+"""from_callback: a push iterator over the calls that an API makes to a callback."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     class Many(Protocol):
         def __call__(self, a: Any, b: Any, /, *more: Any, **named: Any) -> Any: ...
 
-    # Runs that call back with no argument, or several. mypy takes a lambda for one only
-    # in a union with the first kind, pyright only alone.
+    # A *run* whose API calls back with no argument, or with several. To accept a lambda, mypy
+    # needs it in a union with the other kind of *run*, as the last overload has it. pyright
+    # needs the other kind alone, as in the overload before.
     Other: TypeAlias = Callable[[Many], object] | Callable[[Callable[[], Any]], object]
 
 

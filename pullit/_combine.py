@@ -1,4 +1,4 @@
-"""zip, zip_longest, merge and equal: walks side by side."""
+"""zip, zip_longest, merge and equal: several push iterators or iterables side by side."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MISSING = object()
 
 
 def combine(name: str, walks: Any, join: Callable[..., Iterator[Any]]) -> PullIterator[Any]:
-    """Return an iterator over what *join* makes of iterators over *walks*."""
+    """Return an iterator over the values of *join*, called with an iterator over each walk."""
     for place, walk in enumerate(walks, 1):
         if not is_iterable(walk):
             kind = "a push iterator, a function that takes yield_, or an iterable"
@@ -150,7 +150,7 @@ def merge(
     is held at a time. *key* and *reverse* are those of ``heapq.merge``. Threads, errors and
     the end are as with `zip`.
     """
-    import heapq  # for those who merge
+    import heapq  # here, since only merge needs it
 
     return combine("merge", seqs, partial(heapq.merge, key=key, reverse=reverse))
 

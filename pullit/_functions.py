@@ -33,7 +33,7 @@ else:
 
 
 class NextAndStop(StopsWhenDropped):
-    """What the user's next and stop both hold: dropped with them, it stops seq."""
+    """The object whose methods are the user's next and stop. Dropped with them, it stops seq."""
 
     __slots__ = ("__weakref__", "_pull")
 
@@ -62,7 +62,7 @@ class NextAndStop(StopsWhenDropped):
 
 
 class NextAndStopOnGreenlet(NextAndStop):
-    """The same, with the way of a value that needs no look in one piece."""
+    """NextAndStop for a GreenletPull, with the quick way of its next copied in here."""
 
     __slots__ = ()
 
@@ -156,7 +156,7 @@ def pull(seq: Seq[T], *, engine: Engine = "greenlet") -> Pull[T]:
     Go's iter.Pull.
     """
     both = hold(make_pull("pullit.pull", seq, engine, False))
-    return tuple.__new__(Pull, (both.next, both.stop))  # as Pull(), but quickly
+    return tuple.__new__(Pull, (both.next, both.stop))  # like Pull(...), but quicker
 
 
 def pull2(seq: Seq2[K, V], *, engine: Engine = "greenlet") -> Pull2[K, V]:
@@ -174,7 +174,7 @@ def pull2(seq: Seq2[K, V], *, engine: Engine = "greenlet") -> Pull2[K, V]:
 
 
 def hold(pull: Any) -> NextAndStop:
-    """Return what both of the user's functions hold."""
+    """Return the NextAndStop of *pull*, to which both of the user's functions belong."""
     both = object.__new__(NextAndStopOnGreenlet if type(pull) is GreenletPull else NextAndStop)
     both._pull = pull
     return both

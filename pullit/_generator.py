@@ -29,7 +29,7 @@ class Method(Protocol[S_contra, Y_co, P]):
 
 
 class Decorator(Protocol):
-    """What `generator` returns where it is given options only."""
+    """What `generator` returns when it gets options only."""
 
     @overload
     def __call__(
@@ -91,8 +91,8 @@ def generator(function: Any = None, /, *, read_ahead: int = 0, engine: Engine = 
     place, label = place_of_yield(function), seq_name(function)
 
     def generate(*args: Any, **kwargs: Any) -> PullIterator[Any]:
-        # The call takes them out of these lists, so that nothing keeps an argument that
-        # the body has let go of.
+        # In lists, which `seq` empties: otherwise an argument that *function* has already
+        # dropped would live as long as the iterator.
         given, named = [args], [kwargs]
 
         def seq(yield_: Any) -> object:
@@ -149,7 +149,7 @@ def copy_annotations(generate: Any, function: Any, first: str) -> None:
             from annotationlib import Format, get_annotations
 
             if format == Format.VALUE_WITH_FAKE_GLOBALS:
-                raise NotImplementedError  # the others need none
+                raise NotImplementedError  # not needed, since the others are served
             returns = "pullit.PullIterator" if format == Format.STRING else PullIterator
             return rest(get_annotations(function, format=format), returns)
 

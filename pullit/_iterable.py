@@ -1,4 +1,4 @@
-"""Iterables in the place of push iterators: from_iterable."""
+"""from_iterable: push iterators over ordinary iterables."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def from_iterable(iterable: Iterable[T]) -> Seq[T]:
 
 
 def is_iterable(value: object) -> bool:
-    """Tell whether *value* is an iterable, even if it can be called too."""
+    """Return whether *value* is an iterable, even if it is callable as well."""
     return hasattr(type(value), "__iter__") or (
         hasattr(type(value), "__getitem__") and not callable(value)
     )
 
 
 def open_iterable(iterable: Any, made: list[Any]) -> Iterator[Any]:
-    """Return iter of *iterable*; if that has made a generator, add it to *made*."""
+    """Return ``iter(iterable)``. If that is a new generator, add it to *made*, to be closed."""
     iterator: Iterator[Any] = iter(iterable)
     if iterator is not iterable and isinstance(iterator, Generator):
         made.append(iterator)
@@ -51,7 +51,7 @@ def open_iterable(iterable: Any, made: list[Any]) -> Iterator[Any]:
 
 
 class IterableSeq:
-    """The Seq of an iterable."""
+    """What from_iterable returns: a push iterator over an iterable."""
 
     def __init__(self, iterable: Any) -> None:
         self.iterable = iterable

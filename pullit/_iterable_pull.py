@@ -1,4 +1,4 @@
-"""Pulls without a coroutine: over iterables, and over several pulls, as zip's."""
+"""Pulls without a coroutine: over one iterable, or over several pulls, for zip and the like."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from pullit._pull import ENDED, STOPPING, SUSPENDED, UNSTARTED, EnginePull, Orde
 from pullit._threads import get_ident
 from pullit._types import NOTHING
 
-# What a call claims in `turn`.
+# The one key of `turn`, under which the call that is under way stands.
 TURN = "turn"
 
 
 class IterablePull(EnginePull):
-    """A pull without a coroutine: an iterator in the place of seq.
+    """A pull without a coroutine, which asks an iterator for its values instead of a seq.
 
-    *make* returns it when first asked, and adds what is to be closed to the list that
-    it is given. The pull is *bound* to a thread if it pulls push iterators.
+    The first next calls *make*, which returns that iterator, and adds whatever is to be
+    closed at the end to the list that it gets. If the iterator pulls push iterators, the
+    pull is *bound* to the thread of its first next.
     """
 
     __slots__ = (
@@ -41,7 +42,7 @@ class IterablePull(EnginePull):
         self, name: str, label: str, make: Callable[..., Any], bound: bool, ahead: bool = False
     ) -> None:
         self.name, self.label, self.bound = name, label, bound
-        self.reads_ahead = ahead  # asked to, for which there is no need
+        self.reads_ahead = ahead  # it was asked to: it need not, but refuses send and throw
         self.state: State = UNSTARTED
         self.thread = 0  # where it was started, if it is bound
         self.make: Any = make
@@ -51,7 +52,7 @@ class IterablePull(EnginePull):
         self.turn: dict[str, object] = {}  # the call that is under way
 
     def next(self, order: Order | None = None, call: str = "next") -> Any:
-        """Return the next value; StopIteration at the end. An *order* may end it."""
+        """Return the next value, or raise StopIteration at the end. An *order* may end it."""
         self.check_thread(call)
         errors: list[BaseException] = []
         mine = object()
@@ -62,8 +63,8 @@ class IterablePull(EnginePull):
                 if value is not NOTHING:
                     return value
         finally:
-            # No call, in which a handler could raise. And no `in` before: the turn of another
-            # thread's call may end between the two.
+            # Not by a call: a signal handler could raise in it. And not after `in`: the turn of
+            # another thread's call may end between the two.
             try:
                 if self.turn[TURN] is mine:
                     del self.turn[TURN]
@@ -72,11 +73,11 @@ class IterablePull(EnginePull):
         raise_as_left(errors or [StopIteration()])
 
     def ask(self, order: Order | None, errors: list[BaseException]) -> Any:
-        """Return a value; at the end NOTHING, and what is to be raised in *errors*."""
+        """Return a value. At the end return NOTHING, and add what is to be raised to *errors*."""
         if self.done():
             return NOTHING  # pragma: no cover  a race: another thread was faster
         try:
-            self.state = SUSPENDED  # what runs is said by turn
+            self.state = SUSPENDED  # not RUNNING: that a call is under way, `turn` says
             if order is None or self.obey(order):
                 if self.advance is None:
                     self.begin()
@@ -97,7 +98,7 @@ class IterablePull(EnginePull):
         return NOTHING
 
     def obey(self, order: Order) -> bool:
-        """Tell whether to go on: a false answer stops any push iterator."""
+        """Return whether to go on: a false value that is sent ends the pull."""
         if order.kind == "throw":
             raise order.value.pop()
         return bool(order.value)
@@ -113,8 +114,8 @@ class IterablePull(EnginePull):
     def end(self, errors: list[BaseException]) -> None:
         """Close what was made, newest first.
 
-        *errors* has what is to be raised, if anything. An error of closing takes its place,
-        and has it among its contexts.
+        *errors* holds the exception that is to be raised, if any. If closing raises one, that
+        replaces it, with the earlier one among its contexts.
         """
         if not errors and self.advance is not None and self.state is not STOPPING:
             self.result = None
@@ -125,7 +126,7 @@ class IterablePull(EnginePull):
                     self.made[-1].close()
                 except (RecursionError, MemoryError):  # pragma: no cover  no room
                     if not is_closed(self.made[-1]):  # pragma: no cover  no room
-                        raise  # a later close is to do it
+                        raise  # so that a later close can do it
                 except BaseException as e:
                     errors[:] = [chain(e, errors[0] if errors else None)]
                     self.result = NOTHING
@@ -143,7 +144,7 @@ class IterablePull(EnginePull):
         mine = object()
         try:
             if self.state is STOPPING and self.turn:
-                return  # from inside what is being closed
+                return  # called by something that is being closed
             self.claim(mine, call)
             self.end(errors)
         finally:
@@ -159,11 +160,11 @@ class IterablePull(EnginePull):
         """Make *mine* the call that is under way, or refuse it."""
         if self.turn.setdefault(TURN, mine) is not mine:
             raise self.refusal(call)
-        if self.thread:  # perhaps since a moment ago: another thread was faster
+        if self.thread:  # another thread may just have started it
             self.check_owner(call)
 
     def check_thread(self, call: str) -> None:
-        """Refuse *call* in a wrong thread, if it pulls push iterators."""
+        """Refuse *call* in a wrong thread, if the pull is bound to one."""
         if left:
             sweep(known_thread())
         self.check_owner(call)
@@ -182,7 +183,7 @@ class IterablePull(EnginePull):
         return "running" if self.turn else super().shown_state()
 
     def drop(self) -> None:
-        """Stop, because nobody holds what would ask for more."""
+        """Stop, because the handle was dropped."""
         if not (self.over() or self.is_finalizing() or self.turn):
             if self.thread not in (0, get_ident()):
                 self.make = self.advance = None
@@ -195,5 +196,5 @@ class IterablePull(EnginePull):
 
 
 def is_closed(made: Any) -> bool:  # pragma: no cover  no room
-    """Tell whether an iterator of ours, or a generator, has ended."""
+    """Return whether *made*, an iterator of ours or a generator, has ended."""
     return bool(getattr(made, "done", getattr(made, "gi_frame", None) is None))

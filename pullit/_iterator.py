@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 else:
 
     class Base:
-        """What Generic would be, without what it adds to dir."""
+        """Does what typing.Generic would do, but adds nothing to dir."""
 
         __slots__ = ()
         __class_getitem__ = classmethod(GenericAlias)
@@ -111,19 +111,19 @@ Generator.register(PullIterator)  # type: ignore[arg-type]
 
 
 class PlainIterator(PullIterator[T_co]):
-    """One that asks its pull, by a call."""
+    """A PullIterator over any pull, which it asks by a call."""
 
     __slots__ = ("__weakref__", "_pull")
 
 
 class GreenletIterator(PullIterator[T_co]):
-    """One over a GreenletPull, with the way of a value that needs no look in one piece."""
+    """A PullIterator over a GreenletPull, with the quick way of its next copied in here."""
 
     __slots__ = ("__weakref__", "_pull")
 
     def __next__(self) -> T_co:
         pull = self._pull
-        # Look at the state after the last call, during which anything may have run.
+        # The state comes after getcurrent(), since a signal handler may run in that call.
         if getcurrent() is not pull.regular or pull.state is not SUSPENDED:
             return pull.next()  # type: ignore[no-any-return]
         pull.state = RUNNING
@@ -146,7 +146,7 @@ class GreenletIterator(PullIterator[T_co]):
 
 
 def show_as_pull_iterator(kind: type) -> type:
-    """Have users see one name, whatever class serves them."""
+    """Have *kind* show itself to users as pullit.PullIterator."""
     kind.__name__ = kind.__qualname__ = "PullIterator"
     kind.__module__ = "pullit"
     return kind

@@ -1,4 +1,4 @@
-"""Which pull serves a push iterator."""
+"""make_pull: which class of pull serves a push iterator."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pullit._per_thread import known_thread
 def make_pull(
     name: str, seq: Any, engine: object, pairs: bool, label: str = "", read_ahead: int = 0
 ) -> Any:
-    """Return a pull of *seq*, which has yet to start. What is seldom wanted is imported late."""
+    """Return a pull of *seq*, not started. Modules that are seldom wanted are imported here."""
     if left:
         sweep(known_thread())
     if type(seq) is FunctionType and not seq.__code__.co_flags & SELDOM:

@@ -126,7 +126,7 @@ class AsyncPull(ConsumerSide):
         if self.over():
             return None
         if self.thread is None and self.caller.setdefault(TURN, turn := Quick()) is turn:
-            # With the turn, no anext in another loop can start seq meanwhile.
+            # While this has the turn, no anext in another loop can start seq.
             try:
                 if self.thread is None:
                     self.call_off()

@@ -238,7 +238,10 @@ class EnginePull:
         )
 
     def over(self) -> bool:
-        """Return whether the end, too, has been delivered to the consumer."""
+        """Return whether the end, too, has been delivered to the consumer.
+
+        `done`, of the subclasses, is true earlier: as soon as seq is told to stop.
+        """
         raise NotImplementedError  # pragma: no cover  each engine has its own
 
     def returned(self) -> bool:

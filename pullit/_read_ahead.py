@@ -1,4 +1,16 @@
-"""Reading ahead on greenlets: a pull of batches, whose values go out one by one, in C."""
+"""Reading ahead on greenlets: a pull of batches, whose values go out one by one, in C.
+
+1. The producer's side, Batches, is the seq of the pull. It runs the user's seq with its own
+   `add` as yield_. `add` appends to a list, and yields that list when it is full: a batch.
+2. The consumer's side, Supply, feeds an itertools.chain. The chain goes through `source`, an
+   iterator over the list `parts`, which is ``[values of the batch, refilling]``. So it gives
+   the values first, in C.
+3. Then it asks `refilling`, which calls `refill`. That pulls the next batch, puts its values
+   into `parts`, sets `source` back to the beginning, and raises StopIteration, as if it were
+   a part without values. So the chain goes on with the new values.
+4. When seq has ended, `refill` leaves one part, an End. The chain opens it, and it raises
+   StopIteration with seq's result. That ends the chain.
+"""
 
 from __future__ import annotations
 
@@ -25,10 +37,11 @@ class Batches:
         self.seq: Callable[..., object] | None = seq
         self.most = most
         self.pull: Any = None
-        self.batch: list[Any] = []  # whose values the consumer gets now
-        self.values: list[Any] = []  # the next one
-        # Held, by seq's thread, once for each value that may be added without a look. To
-        # release it counts, and sees to the thread, in one call of C.
+        self.batch: list[Any] = []  # the batch whose values the consumer gets now
+        self.values: list[Any] = []  # the next batch, which grows
+        # Seq's thread holds this lock as many times as values may be added without a look.
+        # To release it once counts one value, and raises RuntimeError when there is none left
+        # or in another thread: all in one call of C.
         self.room: Any = RLock()
 
     def __call__(self, add: Callable[..., object]) -> object:
@@ -43,7 +56,7 @@ class Batches:
                 self.hand_over()
 
     def add(self, value: Any, /) -> Any:
-        """What seq calls with each value; it waits where the batch is full."""
+        """What seq calls with each value; it waits when the batch is full."""
         try:
             self.room.release()
         except RuntimeError:
@@ -55,10 +68,10 @@ class Batches:
         return self.add((k, v))
 
     def add_slowly(self, value: Any) -> Any:
-        """`add`, when it needs a look: it is the last of a batch, or comes at a wrong time."""
+        """`add` for the last value of a batch, and for calls at a wrong time or place."""
         pull = self.pull
         if pull.state is not RUNNING or not pull.home.is_here():
-            return pull.yield_slowly(value)  # which refuses it, or says that seq is to stop
+            return pull.yield_slowly(value)  # which refuses it, or tells seq to stop
         self.close_room()
         self.values.append(value)
         if len(self.values) < self.most:
@@ -75,23 +88,23 @@ class Batches:
         return go_on
 
     def hand_over(self) -> Any:
-        """Yield the batch."""
-        return self.pull.yield_(self.values)  # the consumer replaces it
+        """Yield the batch to the consumer, which puts an empty list in its place: see `refill`."""
+        return self.pull.yield_(self.values)
 
     def make_room(self) -> None:
-        """Let values be added, all but the last of the batch without a look."""
+        """Let values be added without a look, all but the last of the batch."""
         count = self.most - 1 - len(self.values)
         if count > 0:
             self.room._acquire_restore((count, get_ident()))
 
     def close_room(self) -> None:
-        """Have the next value looked at."""
+        """Let no value be added without a look."""
         if self.room._is_owned():
             self.room._release_save()
 
 
 class AheadPull(GreenletPull):
-    """The pull of these batches; it drops what ran ahead when it is stopped."""
+    """The pull of these batches. When it is stopped, it drops the values that ran ahead."""
 
     __slots__ = ("batches",)
 
@@ -129,11 +142,12 @@ class AheadPull(GreenletPull):
 
 
 class Supply:
-    """The consumer's side: it gives a chain the batches, or what tells why there is none.
+    """The consumer's side: what the chain goes through, see the head of this module.
 
-    A chain drops its source when that raises anything, even for want of room. So its
-    source is an iterator over a list, which raises nothing and is set back to fill the
-    list anew; what may raise is an element of it, which the chain then asks again.
+    A chain drops its source as soon as that raises anything, even an error that leaves the
+    pull as it was (no room, a wrong thread). So the source must not raise: it is an iterator
+    over `parts`, a list. What may raise is `refilling`, which is an element of that list. If
+    it does, the chain keeps it, and asks it again at the next call.
     """
 
     __slots__ = ("__weakref__", "parts", "pull", "refilling", "source", "values")
@@ -141,39 +155,44 @@ class Supply:
     def __init__(self, pull: AheadPull) -> None:
         self.pull = pull
         self.values: Any = iter(())
-        self.refilling = map(refill, repeat(ref(self)))  # a direct one would be a cycle
+        self.refilling = map(refill, repeat(ref(self)))  # a direct reference would be a cycle
         self.parts: list[Any] = [self.refilling]
         self.source: Any = iter(self.parts)
 
     def guarded(self, home: PerThread) -> Any:
         """Return an iterator over the values that ends, in C, when a wrong thread asks.
 
-        A lock that the owner holds forever tells; ``{}.get(True, value)`` is value.
+        The owner holds ``home.lock`` forever. For each value, iter calls its _is_owned: if that
+        returns False, iter ends, and map with it. If it returns True, map calls
+        ``{}.get(True, value)``, which returns the value.
         """
         return map({}.get, iter(home.lock._is_owned, False), self.values)
 
 
 def refill(supply: ref[Supply]) -> NoReturn:
-    """Have the chain go on with the next batch; end, as a part that has no values."""
-    self = supply()  # it lives as long as the iterator
+    """Set *supply* to the next batch, and raise StopIteration, as a part without values does.
+
+    An exception of the pull goes out through the chain. Seq's end becomes an End.
+    """
+    self = supply()  # it is there: it lives as long as the iterator
     assert self
     pull = self.pull
     pull.check_thread("next")
     parts: Any = None
-    if not length_hint(self.values):  # otherwise a wrong thread has asked for them
+    if not length_hint(self.values):  # otherwise a wrong thread has ended the part too early
         batch: list[Any] = []
         values = iter(batch)
         try:
-            batch[:] = pull.next()  # no call comes then, in which a handler could raise
+            batch[:] = pull.next()  # no call after that in which a signal handler could raise
         except StopIteration as e:
             parts = (End(e.value),)
         else:
             batches = pull.batches
             assert batches
             batches.values, self.values = [], values
-            batches.batch = batch  # the last: to free the old one may run anything
+            batches.batch = batch  # last, since freeing the old batch may run anything
     home = pull.home
-    if parts is None:  # what was freed above may have closed it
+    if parts is None:  # the pull may be over all the same: what was freed may have closed it
         parts = (End(None),) if home is None else (self.guarded(home), self.refilling)
     self.source.__setstate__(0)
     self.parts[:] = parts
@@ -181,7 +200,7 @@ def refill(supply: ref[Supply]) -> NoReturn:
 
 
 class End:
-    """The last part: the chain passes on what it raises, and is at its end."""
+    """The last part. Its __iter__ raises StopIteration, with seq's result, and ends the chain."""
 
     __slots__ = ("result",)
 
@@ -195,14 +214,14 @@ class End:
 
 
 class Hidden:
-    """A name of chain's that is not for users."""
+    """Hides a method of chain, which is not for users, on AheadIterator."""
 
     def __get__(self, instance: object, owner: object) -> NoReturn:
         raise AttributeError("a pullit.PullIterator has no such attribute")
 
 
 class AheadIterator(PullIterator[T_co], chain):  # type: ignore[type-arg]
-    """The face of an AheadPull: a chain, which gives each value without a Python call."""
+    """A PullIterator over an AheadPull: a chain, which gives most values without Python code."""
 
     __slots__ = ("__weakref__", "_pull", "_supply")
 

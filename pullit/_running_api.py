@@ -37,14 +37,14 @@ class CallbackSeq:
                 running.begin()
             return running.run()
         finally:
-            # No call of ours comes first, in which a handler could raise: a guard left
-            # here would have older ones refused forever.
+            # First of all, before any call of ours in which a signal handler could raise: a
+            # guard that is left here would have older ones refused forever.
             if running in running.home.guards:
                 running.home.guards.remove(running)
             running.end()
 
     def value(self, *args: Any, **kwargs: Any) -> Any:
-        """What pack is by default."""
+        """The default of *pack*: return the argument, or a tuple if there are several or none."""
         if kwargs:
             raise TypeError(
                 f"pullit.from_callback: {seq_name(self.run)} calls back with keyword"
@@ -53,7 +53,7 @@ class CallbackSeq:
             )
         return args[0] if len(args) == 1 else args
 
-    # Not __iter__, which zip and others take for that of an iterable.
+    # Helpful errors for `for` and next. Not by __iter__: zip would take this for an iterable.
     def __getitem__(self, key: object) -> NoReturn:
         self.refuse("for")
 
@@ -76,14 +76,14 @@ class Running(Guard):
         super().__init__(seq.__qualname__, per_thread())
         self.seq = seq
         self.yield_ = yield_
-        self.stopped = self.pulled = False  # it was told to stop, and by a pull
-        self.exits = 0  # by PullExits that no pull counts
-        self.errors: list[BaseException] = []  # the first of pack, reply and stop
+        self.stopped = self.pulled = False  # was it told to stop; and was that by a pull
+        self.exits = 0  # how many PullExits it got that no pull counts
+        self.errors: list[BaseException] = []  # the first error of pack, reply and stop
         self.ended = False
         self.stopper: Stopper | None = None  # of *stop*, if there is one
 
     def answer(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Yield the value of a call; return what the API gets."""
+        """Yield the value of a call of the callback, and return what the callback returns."""
         seq, stopper = self.seq, self.stopper
         if stopper is not None and stopper.told:
             self.stopped = self.pulled = True
@@ -110,7 +110,7 @@ class Running(Guard):
         return self.make(seq.reply, args, kwargs) if seq.reply else None
 
     def wait(self, value: Any, waiting: WaitingCallback) -> Any:
-        """Yield *value*, and have *waiting* know what resumes us."""
+        """Yield *value*, and have the order that resumes us noted in *waiting*."""
         home = per_thread()  # an API may call back from other threads
         me, calls = home.coroutine(), home.calls
         before = calls.get(me)
@@ -123,7 +123,7 @@ class Running(Guard):
         finally:
             if before:
                 calls[me] = before
-                # A callback around this one is resumed by the same.
+                # A callback around this one is resumed by the same order.
                 before.order, before.pull = waiting.order, waiting.pull
             else:
                 del calls[me]
@@ -133,14 +133,14 @@ class Running(Guard):
         try:
             return function(*args, **kwargs)
         except StopIteration:
-            raise  # some APIs want to be told something by it
+            raise  # to some APIs that is a message, not an error
         except BaseException as e:
             if not self.errors:
                 self.errors.append(e)
             raise
 
     def stop(self, raise_exit: Callable[[], bool] | None) -> Any:
-        """Tell the API to stop."""
+        """Tell the API to stop: return or raise what the callback is to. See from_callback."""
         reply = self.seq.stop_reply
         if self.stopper is not None:
             try:
@@ -152,48 +152,48 @@ class Running(Guard):
         if reply is UNSET:
             return bool(raise_exit and raise_exit())
         if isinstance(reply, BaseException):
-            set_traceback(reply, None)  # that of the last time
+            set_traceback(reply, None)  # without that of the last time
             raise reply
         if is_exception_class(reply):
             raise reply
         return reply
 
     def raise_exit(self) -> bool:
-        """Raise the next PullExit, where there is no pull; return False after enough of them."""
+        """Raise the next PullExit where there is no pull; after EXITS of them, return False."""
         if self.exits == EXITS:
             return False
         self.exits += 1
         raise PullExit("pullit.from_callback: told to stop; let this pass")
 
     def stop_later_ones(self) -> None:
-        """Before native code goes on, stop what it has left suspended, and say so."""
+        """Before native code goes on, stop the APIs that began later, and raise NestingError."""
         guards, later = self.home.guards, self.later_ones()
         if later:
             for guard in reversed(later):
                 pull: Any = guard.coroutine and coro_of(guard.coroutine)
                 if pull is None or pull is coro_of(getcurrent()):
-                    break  # pragma: no cover  nothing that we could stop
+                    break  # pragma: no cover  not a pull that we could stop
                 if guard in guards:
                     pull.stop()
             raise not_newest("pullit.from_callback", self, later[-1])
 
     def later_ones(self) -> list[Guard]:
-        """Return what this thread has suspended since, and would have to end before us."""
+        """Return the guards of the APIs that began later in this thread, and must end first."""
         guards = self.home.guards
         if guards[-1:] == [self] or self not in guards or not self.home.is_here():
             return []
-        # One of the same coroutine is in order: a from_callback inside of our callback.
+        # One of the same coroutine does no harm: it runs inside our callback.
         return [g for g in guards[guards.index(self) :] if g.coroutine is not self.coroutine]
 
     def run(self) -> object:
-        """Run the API; that it was stopped is no error."""
+        """Run the API. If it raises only because it was stopped, that is no error."""
 
         # A plain function: ctypes and scipy look at what they call.
         def callback(*args: Any, **kwargs: Any) -> Any:
             if self.ended:
-                return False  # as yield_ answers after the end
+                return False  # as yield_ does after the end
             later = self.later_ones()
-            if later:  # whoever resumed us could not close those: they are in our hands
+            if later:  # begun inside this run, so whoever resumed us could not close them
                 raise not_newest("pullit.from_callback", self, later[-1])
             try:
                 return self.answer(args, kwargs)
@@ -223,11 +223,11 @@ class Running(Guard):
             if self.stopper is not None:
                 self.stopper.end()
         if self.errors:
-            raise self.errors.pop()  # kept in no frame of its traceback
+            raise self.errors.pop()  # popped, so that no frame keeps it
         return result
 
     def judge(self, error: BaseException) -> BaseException | None:
-        """Return *error*, which the API has raised; None if it comes of our stopping it."""
+        """Return *error*, which the API has raised, or None if it results from our stop."""
         if self.stopper is not None and self.stopper.told:
             self.stopped = self.pulled = True
         if not self.stopped:
@@ -238,7 +238,7 @@ class Running(Guard):
         return rest
 
     def reports_stop(self, error: BaseException) -> bool:
-        """Tell whether *error* comes of our stopping the API."""
+        """Return whether *error* results from our stopping the API."""
         reply = self.seq.stop_reply
         ours = (PullExit, reply) if is_exception_class(reply) else PullExit
         return isinstance(error, self.seq.stop_errors) or any(

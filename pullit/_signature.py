@@ -6,7 +6,7 @@ import sys
 from inspect import Parameter, Signature, signature
 from typing import Any
 
-# Since 3.14 an annotation may name what is not there yet: it is shown by that name.
+# Since 3.14 an annotation may have names that are not defined yet. They are then shown as names.
 AS_FAR_AS_KNOWN: dict[str, Any] = {}
 if sys.version_info >= (3, 14):
     from annotationlib import Format
@@ -15,9 +15,9 @@ if sys.version_info >= (3, 14):
 
 
 class WithoutYield(Signature):
-    """The signature of *function*, but for its parameter at *place*.
+    """The signature of *function*, without its parameter at *place*.
 
-    It is found anew whenever somebody looks, so that no annotation is evaluated before.
+    It is computed whenever somebody looks, so that no annotation is evaluated before.
     """
 
     __slots__ = ("function", "place")
@@ -28,11 +28,11 @@ class WithoutYield(Signature):
         self.place = place
 
     def found(self) -> Signature:
-        """Return a plain one, as it is now."""
+        """Return the signature as it is now, as a plain Signature."""
         returns = self.return_annotation
         try:
             whole = signature(self.function, **AS_FAR_AS_KNOWN)
-        except (TypeError, ValueError):  # of some callables nobody knows it
+        except (TypeError, ValueError):  # some callables have none
             anything = [Parameter("args", Parameter.VAR_POSITIONAL)]
             anything.append(Parameter("kwargs", Parameter.VAR_KEYWORD))
             return Signature(anything, return_annotation=returns)
