@@ -104,7 +104,7 @@ class Channel(EnginePull):
             return self.refuse()
         call = WaitingYield(value)
         self.waiting.append(call)
-        if self.told_to_stop and call.gate.locked():  # else the stop has opened it
+        if self.told_to_stop and call.gate.locked():  # otherwise the stop opened it
             call.open(STOP)  # pragma: no cover  a race with the stop
         if TURN in self.caller:
             try:
@@ -136,7 +136,7 @@ class Channel(EnginePull):
         return any(call.ident == ident for call in snapshot(self.waiting))
 
     def wake_caller(self) -> None:
-        """Have the consumer's call, if one waits, look again."""
+        """Wake the consumer's call, if one waits, so that it looks for a value again."""
         waiter = self.caller.get(TURN)
         if waiter is not None and waiter.waits():
             try:
@@ -152,7 +152,7 @@ class Channel(EnginePull):
             call.open(STOP if self.told_to_stop else None)
 
     def order_stop(self) -> None:
-        """Tell seq to stop, wherever it is: who waits in ``yield_``, and the APIs."""
+        """Tell seq to stop, wherever it is: its calls of ``yield_`` that wait, and the APIs."""
         self.told_to_stop = True
         self.open_gates()
         order_all(self.stoppers)

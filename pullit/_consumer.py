@@ -121,6 +121,7 @@ class ConsumerSide(Channel):
         return self.ended and self.thread is None
 
     def done(self) -> bool:
+        """Return whether the end was delivered, or seq told to stop."""
         return self.told_to_stop or self.over()
 
     def shown_state(self) -> str:

@@ -36,7 +36,7 @@ class Coro:
         self.argument = argument
         self.result: Any = NOTHING  # what f returned
         self.error: BaseException | None = None  # what f raised, until that is delivered
-        self.blocked: Any = None  # who is blocked here; nobody before the start and after the end
+        self.blocked: Any = None  # the coroutine that is blocked here, if any
 
     def exited(self) -> None:
         """What the coroutine calls when f has ended, before it wakes the one blocked here.

@@ -20,6 +20,7 @@ class EndingPull(ProducerSide):
         return self.state is ENDED and self.root is None
 
     def done(self) -> bool:
+        """Return whether seq has ended, or was told to stop."""
         return self.state is ENDED or self.state is STOPPING
 
     def drive_out(self) -> None:
@@ -43,8 +44,9 @@ class EndingPull(ProducerSide):
     def finish(self, told: bool) -> BaseException:
         """Let go of seq, which has ended; return the exception that the consumer gets.
 
-        The first call returns seq's error or result. Later ones return a StopIteration
-        without a value; or a refusal, if values may be lost because seq's thread is gone.
+        The first call returns seq's error or result; *told* says that seq was told to stop.
+        Later ones return a StopIteration without a value; or a refusal, if values may be lost
+        because seq's thread is gone.
         """
         if self.root is None or self.state is STOPPING:
             refused = self.refused if self.state is ENDED else ""

@@ -32,7 +32,7 @@ def forward(child: Any, got: object) -> object:
             )
         answer = parent.switch(got)
     except GreenletExit:
-        raise  # who waits here is killed
+        raise  # the greenlet that waits here is being killed
     except BaseException as e:
         error = e
     else:

@@ -28,8 +28,8 @@ class Dropped(StopsWhenDropped):
         self._pull = pull
 
 
-# For each pull that a thread has dropped and left to its owner to stop, the owner. If it is
-# empty, as it nearly always is, nobody has to look at its thread's own list.
+# The owners of the pulls that other threads have dropped, and left to them to stop: an entry
+# for each pull. While it is empty, as nearly always, no thread has to look at its `dropped`.
 left: list[PerThread] = []
 
 
@@ -47,7 +47,7 @@ def leave_to_owner(pull: Any, home: PerThread) -> None:
     left.append(home)  # before the pull: whoever takes the pull removes this, too
     home.dropped.append(pull)
     # Look at the list only now: the owner may have taken an earlier pull meanwhile. If there
-    # is an earlier one, whoever left that has told the owner already.
+    # is an earlier one, the thread that left it has told the owner already.
     if pull in home.dropped[:1]:
         for other, owner in list(live.items()):
             if owner is home:
