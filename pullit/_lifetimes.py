@@ -13,6 +13,7 @@ from pullit._pull import EnginePull
 # The pulls under way, oldest first, each with the PerThread of its thread, or None on the
 # thread engine. The entry is also what makes that thread the owner of the pull. It refers to
 # the pull, not to the handle that users hold, so that the handle can still be dropped.
+# To walk it, copy it: that is one step, while making a list of its items may run finalizers.
 live: dict[Any, PerThread | None] = {}
 
 
@@ -49,7 +50,7 @@ def leave_to_owner(pull: Any, home: PerThread) -> None:
     # Look at the list only now: the owner may have taken an earlier pull meanwhile. If there
     # is an earlier one, the thread that left it has told the owner already.
     if pull in home.dropped[:1]:
-        for other, owner in list(live.items()):
+        for other, owner in live.copy().items():
             if owner is home:
                 other.regular = None  # its next takes the slow way, and looks at `dropped`
     if home.ident == 0:  # the thread has ended meanwhile, and has stopped its pulls
@@ -89,7 +90,7 @@ def stop_thread(home: PerThread) -> None:
     """Stop the pulls of a thread that ends, newest first."""
     if not home.is_here():
         return  # in a forked child, where the thread does not exist: see after_fork
-    for pull, owner in reversed(list(live.items())):
+    for pull, owner in reversed(live.copy().items()):
         if owner is not home:
             continue
         Dropped(pull)
@@ -105,7 +106,7 @@ at_thread_end.append(stop_thread)
 
 def after_fork() -> None:
     """In the child process, end the pulls whose threads do not exist there."""
-    for pull, home in list(live.items()):
+    for pull, home in live.copy().items():
         if home is None or not home.is_here():
             pull.orphan("a fork does not copy the thread that it runs in; start another one")
 
@@ -116,7 +117,7 @@ if hasattr(os, "register_at_fork"):
 
 def stop_all() -> None:
     """Stop the pulls under way, newest first. Dropping one after the exit would hang."""
-    for pull, home in reversed(list(live.items())):
+    for pull, home in reversed(live.copy().items()):
         if home is None or home.is_here():
             DroppedAtExit(pull)
     free_list = per_thread().free_list

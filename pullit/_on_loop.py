@@ -221,7 +221,7 @@ class AheadAsyncPull(Ahead, AsyncPull):
 
 def tell_all() -> None:
     """At exit, tell every AsyncPull to stop, and wait one second for all of them together."""
-    pulls = [pull for pull in reversed(list(live)) if isinstance(pull, AsyncPull)]
+    pulls = [pull for pull in reversed(live.copy()) if isinstance(pull, AsyncPull)]
     threads = [pull.thread for pull in pulls]
     for pull in pulls:
         DroppedAtExit(pull)

@@ -44,7 +44,7 @@ def count_coroutines() -> int:
     thread engine a producer's thread is what a coroutine is on the other.
     """
     coros = sum(1 for o in gc.get_objects() if isinstance(o, Coro) and o.blocked is not None)
-    return coros + sum(1 for pull in list(live) if isinstance(pull, ConsumerSide))
+    return coros + sum(1 for pull in live.copy() if isinstance(pull, ConsumerSide))
 
 
 @pytest.fixture(params=ENGINES)
@@ -69,7 +69,7 @@ def nothing_left_alive() -> Iterator[None]:
     still there at its end is frozen, and neither the collection nor the count of a later
     test looks at it again: this takes a millisecond, and not a hundred.
     """
-    pulls, threads, coroutines = set(live), set(threading.enumerate()), count_coroutines()
+    pulls, threads, coroutines = set(live.copy()), set(threading.enumerate()), count_coroutines()
     yield
     gc.collect()
     left = [t for t in threading.enumerate() if t.name.startswith("pullit") and t not in threads]
@@ -77,5 +77,5 @@ def nothing_left_alive() -> Iterator[None]:
     wait_until(lambda: not set(left) & set(threading.enumerate()))
     now = count_coroutines()
     freeze()
-    assert set(live) <= pulls
+    assert set(live.copy()) <= pulls
     assert now <= coroutines
