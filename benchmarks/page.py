@@ -58,6 +58,19 @@ STREAMS = [
     ("`run_in_executor`", "executor"),
     ("a loop in an async generator", "blocking"),
 ]
+# What is measured on other Pythons too. Where threads hand over each value, that is on one
+# core: on two it takes half as long or twice, as the kernel has placed them.
+MAIN = [
+    ("a native generator", "native"),
+    ("raw greenlet, no guards", "raw"),
+    ("`iterate`", "iterate"),
+    ("`next` of `pull`", "pull"),
+    ("`iterate`, `read_ahead=256`", "read-ahead/256"),
+    ('`iterate`, `engine="thread"`, on one core', "one core/thread"),
+    ('`iterate`, `engine="thread"`, `read_ahead=64`', "thread read-ahead/64"),
+    ("raw greenlet: create, two switches", "create/raw"),
+    ("`pull`: create, get one, stop", "create/pull"),
+]
 
 Measure = Callable[[Results], float]
 
@@ -185,19 +198,53 @@ def async_tables(found: Results) -> Iterator[str]:
         yield table(head, streams(found, producer))
 
 
-def limits(results: Results) -> Iterator[list[str]]:
+def names(pythons: list[Results]) -> list[str]:
+    return [f"CPython {results['versions']['CPython']}" for results in pythons]
+
+
+def beside(pythons: list[Results]) -> Iterator[list[str]]:
+    for text, name in MAIN:
+        cells: list[str] = []
+        for results in pythons:
+            counted = results["instructions"].get(name)
+            cells += cell(results, name), f"{counted:,.0f}" if counted else ""
+        yield [text, *cells]
+
+
+def beside_in_loop(pythons: list[Results]) -> Iterator[list[str]]:
+    for text, name in ASYNC:
+        yield [text, *(nice(in_loop(f"one core/{name}")(results)) for results in pythons)]
+
+
+def beside_tables(pythons: list[Results]) -> Iterator[str]:
+    for results in pythons[1:]:
+        versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
+        where = f"{results['date']}: {results['platform']}"
+        yield f"On another Python, measured on {where};\n{versions}.\n"
+    head = ["one value"]
+    for name in names(pythons):
+        head += name, "instructions"
+    yield table(head, beside(pythons))
+    yield table(["in an event loop, on one core", *names(pythons)], beside_in_loop(pythons))
+
+
+def limits(pythons: list[Results]) -> Iterator[list[str]]:
     for text, this, that, most in LIMITS:
-        try:
-            ratio = this(results) / that(results)
-        except KeyError:  # not measured here
-            continue
-        kept = "yes" if ratio <= most else "no"
-        yield [text, f"{ratio:.3f}", f"{most:.3g}", kept]
+        ratios: list[str] = []
+        for results in pythons:
+            try:
+                ratios.append(f"{this(results) / that(results):.3f}")
+            except KeyError:  # not measured there
+                ratios.append("")
+        if ratios[0]:
+            kept = "yes" if float(ratios[0]) <= most else "no"
+            yield [text, *ratios, f"{most:.3g}", kept]
 
 
 def tables(results: Results) -> str:
     found: dict[str, Any] = results["versions"]
     versions = ", ".join(f"{name} {version}" for name, version in found.items())
+    pythons: list[Results] = [results, *results.get("others", {}).values()]
     parts = [
         f"Measured on {results['date']}: {results['machine']}; {results['platform']};\n"
         f"{versions}.\n",
@@ -211,9 +258,8 @@ def tables(results: Results) -> str:
             suspended(results),
         ),
         *(async_tables(results["async"]) if "async" in results else ()),
-        table(
-            ["ratio", f"CPython {found['CPython']}", "at most, on 3.13", "kept"], limits(results)
-        ),
+        *(beside_tables(pythons) if len(pythons) > 1 else ()),
+        table(["ratio", *names(pythons), "at most, on 3.13", "kept"], limits(pythons)),
     ]
     parts += [f"Left out: {line}.\n" for line in results["missing"]]
     return "\n".join(parts)

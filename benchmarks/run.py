@@ -1,11 +1,12 @@
 """Run all benchmarks, and make the table and the pictures of docs/costs.md from them.
 
-    python benchmarks/run.py [--quick] [--only-async]
+    python benchmarks/run.py [--quick] [--only-async | --beside]
 
 Takes some ten minutes. With --quick it takes one and a half, and leaves results.json and
 the docs as they are. With --only-async it measures what happens in an event loop, and
-keeps the rest. What pyperf measured stays in build/benchmarks/times.json, for
-pyperf's own commands.
+keeps the rest. With --beside it measures the main ways, which takes two minutes, and puts
+the figures of the Python that runs it beside the rest. What pyperf measured stays in
+build/benchmarks/times.json, for pyperf's own commands.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -39,6 +41,7 @@ TIMES = HERE / "times.py"
 
 LIMIT = 330  # seconds for the times, about half of what all takes
 ASYNC_ROUNDS = 31  # some 20 seconds, twice
+BESIDE_LIMIT = 60  # seconds for the times of the main ways
 STREAM_ROUNDS = 3  # half a minute each
 
 
@@ -68,14 +71,14 @@ def lacking(found: dict[str, str]) -> list[str]:
     return missing
 
 
-def measure_times(limit: float) -> Any:
-    """Return pyperf's suite of rounds, in each of which every way has its turn.
+def measure_times(limit: float, chosen: Iterable[str] = ()) -> Any:
+    """Return pyperf's suite of rounds, in each of which every way has its turn, or those chosen.
 
     There are as many as *limit* seconds allow, and at least one.
     """
     path = languages.BUILD / "times.json"
     path.unlink(missing_ok=True)
-    command = [sys.executable, str(TIMES), "--quiet", "--append", str(path)]
+    command = [sys.executable, str(TIMES), "--quiet", "--append", str(path), "--ways", *chosen]
     start = time.monotonic()
     rounds = 0
     while not rounds or time.monotonic() - start < limit:
@@ -111,25 +114,29 @@ def measure_memory(sizes: list[int]) -> dict[str, dict[str, float]]:
     return found
 
 
+def run_in_loop(program: str, rounds: int) -> Any:
+    print(f"in an event loop: {program}, {rounds} rounds", flush=True)
+    command = [sys.executable, str(HERE / program), str(rounds)]
+    return json.loads(subprocess.check_output(command, timeout=900))
+
+
+def on_one_core(rounds: int) -> dict[str, list[float]]:
+    with one_core():
+        times = run_in_loop("async_ways.py", rounds)
+    return {f"one core/{name}": own for name, own in times.items()}
+
+
 def measure_async(quick: bool) -> dict[str, Any]:
     """Return what aiterate costs beside other ways, and what a hundred streams cost."""
-
-    def run(program: str, rounds: int) -> Any:
-        print(f"in an event loop: {program}, {rounds} rounds", flush=True)
-        command = [sys.executable, str(HERE / program), str(rounds)]
-        return json.loads(subprocess.check_output(command, timeout=900))
-
     rounds = 5 if quick else ASYNC_ROUNDS
-    times = run("async_ways.py", rounds)
-    with one_core():
-        times |= {f"one core/{name}": own for name, own in run("async_ways.py", rounds).items()}
+    times = run_in_loop("async_ways.py", rounds) | on_one_core(rounds)
     packages = "pullit", "janus", "culsans"
     return {
         "date": datetime.date.today().isoformat(),
         "versions": {"CPython": platform.python_version()} | {p: version(p) for p in packages},
         "rounds": rounds,
         "seconds": {name: quartiles(own) for name, own in times.items()},
-        "streams": run("streams.py", 1 if quick else STREAM_ROUNDS),
+        "streams": run_in_loop("streams.py", 1 if quick else STREAM_ROUNDS),
     }
 
 
@@ -160,10 +167,28 @@ def measure(quick: bool) -> dict[str, Any]:
     }
 
 
+def measure_beside(quick: bool) -> dict[str, Any]:
+    """Return what the main ways cost, in the form that measure gives to what all cost."""
+    names = [name for _, name in page.MAIN]
+    suite = measure_times(0 if quick else BESIDE_LIMIT, names)
+    counted = [n for n in instructions.WAYS if n in names and shutil.which("valgrind")]
+    times = on_one_core(5 if quick else ASYNC_ROUNDS)
+    return {
+        "date": datetime.date.today().isoformat(),
+        "platform": suite.get_metadata()["platform"],
+        "versions": versions(),
+        "rounds": suite.get_benchmark("raw").get_nrun(),
+        "seconds": {b.get_name(): quartiles(b.get_values()) for b in suite},
+        "instructions": count_instructions(counted) if counted else {},
+        "async": {"seconds": {name: quartiles(own) for name, own in times.items()}},
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Run all benchmarks.")
     parser.add_argument("--quick", action="store_true", help="one round, and leave the docs alone")
     parser.add_argument("--only-async", action="store_true", help="keep the other figures")
+    parser.add_argument("--beside", action="store_true", help="add this Python's figures")
     parser.add_argument("--draw", action="store_true", help="measure nothing: use results.json")
     options = parser.parse_args()
     kept = HERE / "results.json"
@@ -172,6 +197,10 @@ def main() -> None:
     if not options.draw:
         if options.only_async:
             results = json.loads(kept.read_text()) | {"async": measure_async(options.quick)}
+        elif options.beside:
+            results = json.loads(kept.read_text())
+            others = results.setdefault("others", {})
+            others[platform.python_version()] = measure_beside(options.quick)
         else:
             results = measure(options.quick)
         path.write_text(json.dumps(results, indent=1) + "\n")

@@ -1,9 +1,9 @@
 """Measure the time that one value takes in each way, with pyperf.
 
-    python benchmarks/times.py [pyperf's options]
+    python benchmarks/times.py [pyperf's options] [--ways way ...]
 
-Run as it is, this is one round: each way once, in a process of its own. run.py
-has many rounds, so that whatever else the machine does hits all ways alike.
+Run as it is, this is one round: each way once, or each of those chosen, in a process of
+its own. run.py has many rounds, so that whatever else the machine does hits all ways alike.
 """
 
 from __future__ import annotations
@@ -62,8 +62,9 @@ def elsewhere(command: list[str], loops: int) -> float:
     return languages.nanoseconds(command, 100_000) * 1e-9 * loops
 
 
-def add_all(runner: Any) -> None:
-    for name, way in ways().items():
+def add_all(runner: Any, chosen: list[str]) -> None:
+    found = ways()
+    for name, way in ((name, found[name]) for name in chosen or found):
         group = name.partition("/")[0]
         if group == "busy":
             runner.bench_time_func(name, stopwatch(way, LONG, busy))
@@ -71,9 +72,16 @@ def add_all(runner: Any) -> None:
             runner.bench_time_func(name, stopwatch(way))
         elif hasattr(os, "sched_setaffinity"):
             runner.bench_time_func(name, stopwatch(way, beside=one_core))
-    for name, command in languages.commands().items():
+    for name, command in {} if chosen else languages.commands().items():
         runner.bench_time_func(name, partial(elsewhere, command))
 
 
 if __name__ == "__main__":
-    add_all(pyperf.Runner(processes=1, values=3, warmups=0, loops=1))
+
+    def pass_on(command: list[str], options: Any) -> None:
+        """Have pyperf's own processes number the ways as this one does."""
+        command += ["--ways", *options.ways]
+
+    once = pyperf.Runner(processes=1, values=3, warmups=0, loops=1, add_cmdline_args=pass_on)
+    once.argparser.add_argument("--ways", nargs="*", default=[])
+    add_all(once, once.parse_args().ways)
