@@ -224,7 +224,7 @@ def iterate(seq: Seq[T], *, read_ahead: int = 0, engine: Engine = "greenlet") ->
     not wait for *seq* while *seq* is running.
 
     With ``read_ahead=n``, where n is 2 or more, *seq* runs up to n values ahead of the
-    loop. (0 and 1 mean one value at a time.) A value then costs as little as a tenth of
+    loop. (0 and 1 mean one value at a time.) A value then costs as little as an eighth of
     what it costs otherwise. Do not use it for values that are valid only until ``yield_``
     returns. ``send`` and ``throw`` raise PullError. ``close`` discards the values that the
     loop has not taken; if *seq* has raised an exception meanwhile, ``close`` raises it.
