@@ -97,6 +97,10 @@ def check_engine(name: str, engine: object) -> bool:
     raise ValueError(f"{name}: unknown engine {engine!r}; there are 'greenlet' and 'thread'")
 
 
+# The read_ahead that needs no look: nearly always this one is given. 0.0 is only equal to it.
+STRICT = 0
+
+
 def check_read_ahead(name: str, read_ahead: object) -> int:
     """Return *read_ahead*, if it is a number of values."""
     try:
@@ -104,7 +108,7 @@ def check_read_ahead(name: str, read_ahead: object) -> int:
     except TypeError:
         raise TypeError(
             f"{name}: read_ahead must be an int, not {type(read_ahead).__name__}"
-            f" {short_repr(read_ahead)}"
+            f" {short_repr(read_ahead)}; pass a number of values, for example 64"
         ) from None
     if n < 0:
         raise ValueError(f"{name}: read_ahead must be 0 or more, not {n}")

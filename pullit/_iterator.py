@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, overload
 
 from greenlet import getcurrent
 
-from pullit._arguments import check_read_ahead
+from pullit._arguments import STRICT, check_read_ahead
 from pullit._errors import instance_of
 from pullit._handles import ClosedByWith, StopsWhenDropped
 from pullit._making import make_pull
@@ -168,7 +168,7 @@ def make_iterator(
     name: str, seq: Any, engine: str, read_ahead: int, pairs: bool = False, label: str = ""
 ) -> PullIterator[Any]:
     """Return the iterator over *seq*."""
-    n = check_read_ahead(name, read_ahead) if read_ahead != 0 else 0
+    n = check_read_ahead(name, read_ahead) if read_ahead is not STRICT else 0
     pull = make_pull(name, seq, engine, pairs, label, n)
     if n > 1 and isinstance(pull, GreenletPull):
         from pullit._read_ahead import ahead_iterator  # seldom wanted

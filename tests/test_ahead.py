@@ -120,13 +120,14 @@ def test_a_negative_number_is_a_value_error(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", MAKERS)
-@pytest.mark.parametrize("n", [1.0, "2", None, [3]])
+@pytest.mark.parametrize("n", [0.0, 1.0, "2", None, [3]])
 def test_what_is_no_integer_is_a_type_error(name: str, n: object) -> None:
     """It is named, and what it got is shown."""
     with pytest.raises(TypeError) as caught:
         MAKERS[name](read_ahead=n)
     assert str(caught.value) == (
-        f"pullit.{name}: read_ahead must be an int, not {type(n).__name__} {n!r}"
+        f"pullit.{name}: read_ahead must be an int, not {type(n).__name__} {n!r};"
+        " pass a number of values, for example 64"
     )
 
 

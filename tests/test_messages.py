@@ -603,11 +603,13 @@ def test_run_of_from_callback_is_checked_when_given() -> None:
 def test_read_ahead_is_checked_when_given(name: str, engine: Engine) -> None:
     """Before anything else is done; by both engines."""
     make: Any = MAKERS[name]
+    advice = "; pass a number of values, for example 64"
     for n, kind, shown in (
         (-1, ValueError, "0 or more, not -1"),
-        (1.5, TypeError, "an int, not float 1.5"),
-        ("2", TypeError, "an int, not str '2'"),
-        (None, TypeError, "an int, not NoneType None"),
+        (0.0, TypeError, f"an int, not float 0.0{advice}"),
+        (1.5, TypeError, f"an int, not float 1.5{advice}"),
+        ("2", TypeError, f"an int, not str '2'{advice}"),
+        (None, TypeError, f"an int, not NoneType None{advice}"),
     ):
         assert text_of(lambda: make(countdown, read_ahead=n, engine=engine), kind) == (
             f"pullit.{name}: read_ahead must be {shown}"
