@@ -107,7 +107,7 @@ class AsyncPullIterator(StopsWhenDropped, Handle, Base[T_co]):
 
     @property
     def done(self) -> bool:
-        """True once the end has been reported, or the producer stopped.
+        """True once the end or an exception has been reported, or the iterator closed.
 
         Right after the last value it is still False: only the next request finds the end.
         """
@@ -137,9 +137,10 @@ def aiterate(seq: Seq[T], *, read_ahead: int = 0) -> AsyncPullIterator[T]:
         1
         lift-off
 
-    The first ``anext`` starts a new daemon thread and runs *seq* there, in a copy of its
-    caller's context. Neither *seq* nor stopping it blocks the event loop. There is no
-    *engine* to choose: a greenlet would run in the loop's own thread, and block the loop.
+    The first ``anext`` starts a new daemon thread and runs *seq* there, in a copy of the
+    context variables of the task that calls ``anext``. Neither *seq* nor stopping it blocks
+    the event loop. There is no *engine* to choose: a greenlet would run in the loop's own
+    thread, and block the loop.
 
     An exception in *seq* is raised once, by the ``anext`` or ``aclose`` that waits for
     *seq*. StopIteration and StopAsyncIteration become RuntimeError.

@@ -100,9 +100,9 @@ def from_callback(
     Some APIs have a function that stops them, and some crash if a callback raises. For
     these, pass the function as *stop*, ``app.quit`` for example. When the iterator is
     closed, *stop* is called once. If a callback is suspended, *stop* is called in that
-    callback, and so in its thread. Otherwise (the API reads ahead, or is waiting for its
-    source) ``close`` calls *stop* in its own thread, which under `aiterate` is the event
-    loop's. So *stop* must only request the stop, and must not wait. After that, the
+    callback, and so in its thread. Otherwise (the API is running, in a separate thread)
+    *stop* is called in the thread that calls ``close``; under `aiterate`, that is the event
+    loop's thread. So *stop* must only request the stop, and must not wait. After that, the
     callback raises nothing: it returns *stop_reply*, or None. If *stop* raises an
     exception, ``close`` raises it.
 
@@ -111,9 +111,9 @@ def from_callback(
     with keyword arguments and no *pack*.
 
     Many native libraries crash if two of their calls are suspended and the earlier one
-    continues first. So, with the default engine, resuming or stopping one while a later
-    one is suspended raises PullError. Pass ``interleave=True`` for an API that is known to
-    survive it; APIs in plain Python do.
+    continues first. So, with the default engine, resuming or stopping a call while a call
+    that began later is suspended raises PullError. If the API is known to survive that,
+    pass ``interleave=True``. APIs in plain Python survive it, but need the argument too.
     """
     check_seq("pullit.from_callback", run, "run", "a function of one argument, the callback")
     for name, value in (("pack", pack), ("reply", reply), ("stop", stop)):

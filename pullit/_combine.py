@@ -90,10 +90,10 @@ def zip(*seqs: Any, strict: bool = False) -> PullIterator[Any]:
     Each of *seqs* is a push iterator or an ordinary iterable. Nothing runs before the first
     value is asked for. Values, end and *strict* are those of Python's ``zip``.
 
-    When the result ends, every push iterator has been stopped, the newest first. That holds
-    if the shortest ends, if one of them raises, and if the result is closed or dropped. If
-    stopping one of them raises an exception, that exception is raised, and an earlier one
-    is among its contexts.
+    When the result ends, every push iterator has been stopped, the one that started last
+    first. That holds if the shortest ends, if one of them raises, and if the result is
+    closed or dropped. If stopping one of them raises an exception, that exception is
+    raised; an exception raised before it is in its chain of ``__context__``.
 
     Push iterators run with the default engine, one value at a time. For another engine, or
     to read ahead, pass ``iterate(seq, ...)``. `zip` does not close such an iterator: close
@@ -147,7 +147,7 @@ def merge(
         [1, 2, 3, 4]
 
     Of equal values, that of the earlier argument comes first. One value of each of *seqs*
-    is held at a time. *key* and *reverse* are those of ``heapq.merge``. Threads, errors and
+    is held at a time. *key* and *reverse* are those of ``heapq.merge``. Engines, errors and
     the end are as with `zip`.
     """
     import heapq  # here, since only merge needs it

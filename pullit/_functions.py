@@ -136,9 +136,9 @@ def pull(seq: Seq[T], *, engine: Engine = "greenlet") -> Pull[T]:
         >>> next()
         (None, False)
 
-    The first ``next`` starts *seq*, in a copy of its caller's context. If ``stop`` is
-    called before the first ``next``, *seq* is never called. Code after the last ``yield_``
-    runs during the ``next`` that returns ``(None, False)``.
+    The first ``next`` starts *seq*, in a copy of the context variables of the code that
+    calls ``next``. If ``stop`` is called before the first ``next``, *seq* is never called.
+    Code after the last ``yield_`` runs during the ``next`` that returns ``(None, False)``.
 
     The end of a ``with`` block stops *seq* too, and so does dropping the last reference
     to both functions. If *seq* calls ``yield_`` again instead of returning, that call
@@ -149,11 +149,11 @@ def pull(seq: Seq[T], *, engine: Engine = "greenlet") -> Pull[T]:
 
     Calling ``next`` or ``stop`` from inside *seq* raises PullError. Calling them from
     another thread than the first ``next`` raises WrongThreadError. With
-    ``engine="thread"``, *seq* runs in a separate thread, and any thread may call
-    ``next``, ``stop`` or ``yield_``. A value then costs twenty times as much as with
-    the default engine.
+    ``engine="thread"``, *seq* runs in a separate thread, and any thread may call ``next``,
+    ``stop`` or ``yield_``. A value then costs twenty to sixty times as much as with the
+    default engine.
 
-    Go's iter.Pull.
+    This is Go's iter.Pull.
     """
     both = hold(make_pull("pullit.pull", seq, engine, False))
     return tuple.__new__(Pull, (both.next, both.stop))  # like Pull(...), but quicker
@@ -167,7 +167,7 @@ def pull2(seq: Seq2[K, V], *, engine: Engine = "greenlet") -> Pull2[K, V]:
         (('one', 1, True), (None, None, False))
 
     ``next`` returns a key, a value and True, or ``(None, None, False)`` after the end.
-    Otherwise it is like `pull`. Go's iter.Pull2.
+    Otherwise it is like `pull`. This is Go's iter.Pull2.
     """
     both = hold(make_pull("pullit.pull2", seq, engine, True))
     return tuple.__new__(Pull2, (both.next_pair, both.stop))

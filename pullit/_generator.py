@@ -69,9 +69,9 @@ def generator(function: Any = None, /, *, read_ahead: int = 0, engine: Engine = 
         >>> list(leaves([1, [2, [3]], 4]))
         [1, 2, 3, 4]
 
-    Calling the decorated function returns an iterator like that of `iterate`, and runs
-    none of it yet. The caller leaves `yield_` out. The name, the docstring and the rest of
-    the signature are kept.
+    Calling the decorated function returns an iterator like that of `iterate`. The
+    function's body does not run before the first ``next``. The caller leaves `yield_` out.
+    The name, the docstring and the rest of the signature are kept.
 
     A method has *self* first and *yield_* second. A class method has *cls* first; write
     ``@classmethod`` above ``@generator``.

@@ -19,13 +19,14 @@ def from_iterable(iterable: Iterable[T]) -> Seq[T]:
     It stops when ``yield_`` returns something false. Here ``print`` returns None, so it
     stops after one value.
 
-    Each call takes a new ``iter(iterable)``. If that creates a generator, the generator is
-    closed at the end. If *iterable* is itself a generator, closing it is left to you; if
-    you keep no reference to it, it is closed when the push iterator is dropped.
+    Each call of the push iterator takes a new ``iter(iterable)``. If that creates a
+    generator, the generator is closed at the end. If *iterable* is itself a generator,
+    closing it is left to you; if you keep no reference to it, it is closed when the push
+    iterator is dropped.
 
     `iterate` needs no separate stack for such a push iterator: *iterable* runs in the
-    caller's thread and context, and ``.frame`` is None. Under `aiterate`, *iterable* runs
-    in the producer's thread.
+    thread and context of the code that calls ``next``, even with ``engine="thread"``, and
+    ``.frame`` is None. Under `aiterate`, *iterable* runs in the producer's thread.
     """
     if not is_iterable(iterable):
         raise TypeError(

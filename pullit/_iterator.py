@@ -30,8 +30,8 @@ else:
 class PullIterator(StopsWhenDropped, ClosedByWith, Base[T_co]):
     """An iterator over the values of a push iterator, with a generator's methods.
 
-    It is returned by `iterate`, `iterate2` and the functions that `generator` decorates;
-    it cannot be created by calling this class. See `iterate` for what it does.
+    `iterate`, `iterate2`, `zip`, `zip_longest`, `merge` and the functions that `generator`
+    decorates return it. See `iterate` for what it does.
     """
 
     __slots__ = ()
@@ -95,7 +95,7 @@ class PullIterator(StopsWhenDropped, ClosedByWith, Base[T_co]):
 
     @property
     def done(self) -> bool:
-        """True once the end has been reported, or the producer stopped.
+        """True once the end or an exception has been reported, or the iterator closed.
 
         Right after the last value it is still False: only the next request finds the end.
         """
@@ -195,10 +195,10 @@ def iterate(seq: Seq[T], *, read_ahead: int = 0, engine: Engine = "greenlet") ->
         'lift-off'
 
     *seq* may call ``yield_`` from any depth, even under C code. The first ``next`` starts
-    *seq*, in a copy of its caller's context. Each ``next`` runs *seq* up to its next call of
-    ``yield_``. *seq* waits in that call, which returns True at the following ``next``, x at
-    ``send(x)``, and False when *seq* is told to stop. The end of a ``with`` block tells it
-    to stop:
+    *seq*, in a copy of the context variables of the code that calls ``next``. Each ``next``
+    runs *seq* up to its next call of ``yield_``. *seq* waits in that call, which returns
+    True at the following ``next``, x at ``send(x)``, and False when *seq* is told to stop.
+    The end of a ``with`` block tells it to stop:
 
         >>> with iterate(countdown) as it:
         ...     next(it)
@@ -207,8 +207,9 @@ def iterate(seq: Seq[T], *, read_ahead: int = 0, engine: Engine = "greenlet") ->
         <pullit.PullIterator of countdown, finished>
 
     ``close()`` stops *seq* too, and so does dropping the last reference to the iterator.
-    Both wait until *seq* has returned; with ``engine="thread"`` there is an exception, see
-    below. If *seq* calls ``yield_`` again instead of returning, that call raises PullExit.
+    Both wait until *seq* has returned, but with ``engine="thread"`` dropping does not
+    always wait, see below. If *seq* calls ``yield_`` again instead of returning, that call
+    raises PullExit.
 
     An exception in *seq* is raised once, by the ``next``, ``send``, ``throw`` or ``close``
     during which it happens. After that the iterator is exhausted. StopIteration becomes
@@ -220,8 +221,8 @@ def iterate(seq: Seq[T], *, read_ahead: int = 0, engine: Engine = "greenlet") ->
 
     With ``engine="thread"``, *seq* runs in a separate thread, and any thread may use the
     iterator, one at a time. Any number of threads may call ``yield_``; they take turns. A
-    value costs twenty times as much as with the default engine. Dropping the iterator does
-    not wait for *seq* while *seq* is running.
+    value costs twenty to sixty times as much as with the default engine. Dropping the
+    iterator waits for *seq* only if *seq* was waiting in ``yield_`` at that moment.
 
     With ``read_ahead=n``, where n is 2 or more, *seq* runs up to n values ahead of the
     loop. (0 and 1 mean one value at a time.) A value then costs as little as an eighth of
