@@ -151,7 +151,7 @@ class IterablePull(EnginePull):
             try:  # see next
                 if self.turn[TURN] is mine:
                     del self.turn[TURN]
-            except KeyError:
+            except KeyError:  # pragma: no cover  a race: another thread's call has ended
                 pass
         if errors:
             raise_as_left(errors)

@@ -172,7 +172,7 @@ class AsyncPull(ConsumerSide):
         """
         thread = self.thread
         if thread is None:
-            return False
+            return False  # pragma: no cover  a race: another has let go of it
         thread.join(0.002)
         if not thread.is_alive():
             return False

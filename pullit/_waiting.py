@@ -24,9 +24,8 @@ class Waiter:
         # Functions in C, not methods in Python: where there was room to add a value, there is
         # room to call them. `waits` returns true until somebody has called `wake`.
         self.waits: Callable[[], bool] = lock.locked
-        self.wait: Callable[[], object] = lock.acquire
-        if sys.platform == "win32":
-            self.wait = partial(wait_in_steps, lock)
+        steps = partial(wait_in_steps, lock) if sys.platform == "win32" else None
+        self.wait: Callable[[], object] = steps or lock.acquire
         self.wake: Callable[[], object] = lock.release
 
 
