@@ -99,12 +99,12 @@ def from_callback(
 
     Some APIs have a function that stops them, and some crash if a callback raises. For
     these, pass the function as *stop*, ``app.quit`` for example. When the iterator is
-    closed, *stop* is called once. If a callback is suspended, *stop* is called in that
-    callback, and so in its thread. Otherwise (the API is running, in a separate thread)
-    *stop* is called in the thread that calls ``close``; under `aiterate`, that is the event
-    loop's thread. So *stop* must only request the stop, and must not wait. After that, the
-    callback raises nothing: it returns *stop_reply*, or None. If *stop* raises an
-    exception, ``close`` raises it.
+    closed before the API has returned, *stop* is called once. If a callback is suspended,
+    *stop* is called in that callback, and so in its thread. Otherwise (the API is running,
+    in a separate thread) *stop* is called in the thread that calls ``close``; under
+    `aiterate`, that is the event loop's thread. So *stop* must only request the stop, and
+    must not wait. After that, the callback does not raise PullExit: it returns None, or
+    does what *stop_reply* says. If *stop* raises an exception, ``close`` raises it.
 
     If *pack* or *reply* raises an exception, so does the callback. If the API swallows it,
     it is raised again when the API returns. The same happens with the TypeError for a call

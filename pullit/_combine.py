@@ -90,10 +90,10 @@ def zip(*seqs: Any, strict: bool = False) -> PullIterator[Any]:
     Each of *seqs* is a push iterator or an ordinary iterable. Nothing runs before the first
     value is asked for. Values, end and *strict* are those of Python's ``zip``.
 
-    When the result ends, every push iterator has been stopped, the one that started last
-    first. That holds if the shortest ends, if one of them raises, and if the result is
-    closed or dropped. If stopping one of them raises an exception, that exception is
-    raised; an exception raised before it is in its chain of ``__context__``.
+    When the result ends, every push iterator has been stopped, in the reverse of the order
+    in which they started. That holds if the shortest ends, if one of them raises, and if
+    the result is closed or dropped. If stopping one of them raises an exception, that
+    exception is raised; its chain of ``__context__`` holds any earlier one.
 
     Push iterators run with the default engine, one value at a time. For another engine, or
     to read ahead, pass ``iterate(seq, ...)``. `zip` does not close such an iterator: close
@@ -132,8 +132,8 @@ def zip_longest(*seqs: Any, fillvalue: Any = None) -> PullIterator[Any]:
     >>> list(zip_longest([1, 2], [3]))
     [(1, 3), (2, None)]
 
-    *fillvalue* replaces the missing values of the arguments that have ended. Go's
-    xiter.Zip.
+    *fillvalue* replaces the missing values of the arguments that have ended. A
+    withdrawn Go proposal has it as ``xiter.Zip``.
     """
     return combine("zip_longest", seqs, partial(itertools.zip_longest, fillvalue=fillvalue))
 
@@ -164,9 +164,10 @@ def equal(a: Walk[A], b: Walk[B], *, eq: Callable[[A, B], object] | None = None)
         False
 
     *a* and *b* are push iterators or iterables. They run no further than the first
-    difference; then both are stopped. *eq* is a function of two values that replaces
-    ``==``. If one of the two ends before the other, *eq* is not called for the rest. Go's
-    xiter.Equal.
+    difference; then each push iterator is stopped. An iterator that you pass, such as
+    ``iterate(seq)``, is left for you to close. *eq* is a function of two values that
+    replaces ``==``. If one of the two ends before the other, *eq* is not called for the
+    rest. A withdrawn Go proposal has it as ``xiter.Equal``.
     """
     join = partial(itertools.zip_longest, fillvalue=MISSING)
     with combine("equal", (a, b), join) as pairs:

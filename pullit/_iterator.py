@@ -207,13 +207,13 @@ def iterate(seq: Seq[T], *, read_ahead: int = 0, engine: Engine = "greenlet") ->
         <pullit.PullIterator of countdown, finished>
 
     ``close()`` stops *seq* too, and so does dropping the last reference to the iterator.
-    Both wait until *seq* has returned, but with ``engine="thread"`` dropping does not
-    always wait, see below. If *seq* calls ``yield_`` again instead of returning, that call
-    raises PullExit.
+    Both wait until *seq* has returned (for dropping, threads are exceptions: see below). If
+    *seq* calls ``yield_`` again instead of returning, that call raises PullExit.
 
     An exception in *seq* is raised once, by the ``next``, ``send``, ``throw`` or ``close``
-    during which it happens. After that the iterator is exhausted. StopIteration becomes
-    RuntimeError. Calling ``next`` from inside *seq* raises PullError.
+    during which it happens; with *read_ahead*, after the values before it. After that the
+    iterator is exhausted. StopIteration becomes RuntimeError. Calling ``next`` from inside
+    *seq* raises PullError.
 
     The iterator belongs to the thread of the first ``next``. Calling ``next`` or ``close``
     in another thread raises WrongThreadError. If another thread drops the last reference, a
