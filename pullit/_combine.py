@@ -132,8 +132,8 @@ def zip_longest(*seqs: Any, fillvalue: Any = None) -> PullIterator[Any]:
     >>> list(zip_longest([1, 2], [3]))
     [(1, 3), (2, None)]
 
-    *fillvalue* replaces the missing values of the arguments that have ended. A
-    withdrawn Go proposal has it as ``xiter.Zip``.
+    *fillvalue* replaces the missing values of the arguments that have ended. In a withdrawn
+    Go proposal this function is ``xiter.Zip``.
     """
     return combine("zip_longest", seqs, partial(itertools.zip_longest, fillvalue=fillvalue))
 

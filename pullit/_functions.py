@@ -147,8 +147,8 @@ def pull(seq: Seq[T], *, engine: Engine = "greenlet") -> Pull[T]:
     It is valid to call either function again after the end. An exception in *seq* is
     raised once, by the ``next`` or ``stop`` during which it happens.
 
-    Calling ``next`` or ``stop`` from inside *seq* raises PullError. Calling them from
-    another thread than the first ``next`` raises WrongThreadError. With
+    Calling ``next`` or ``stop`` from inside *seq* raises PullError. Calling them from a
+    thread other than that of the first ``next`` raises WrongThreadError. With
     ``engine="thread"``, *seq* runs in a separate thread, and any thread may call ``next``,
     ``stop`` or ``yield_``. A value then costs twenty to sixty times as much as with the
     default engine.

@@ -207,7 +207,7 @@ def iterate(seq: Seq[T], *, read_ahead: int = 0, engine: Engine = "greenlet") ->
         <pullit.PullIterator of countdown, finished>
 
     ``close()`` stops *seq* too, and so does dropping the last reference to the iterator.
-    Both wait until *seq* has returned (for dropping, threads are exceptions: see below). If
+    Both wait until *seq* has returned. (With threads, dropping does not always wait.) If
     *seq* calls ``yield_`` again instead of returning, that call raises PullExit.
 
     An exception in *seq* is raised once, by the ``next``, ``send``, ``throw`` or ``close``

@@ -14,6 +14,7 @@ from textwrap import dedent
 import pytest
 
 import pullit
+from pullit._pull import EXITS
 
 ROOT = Path(__file__).parent.parent
 PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
@@ -217,3 +218,15 @@ def test_the_signatures_that_the_reference_states_are_those_of_the_code() -> Non
             for function in (space[name], getattr(pullit, name))
         )
         assert given == real
+
+
+@pytest.mark.parametrize(
+    "page", ["guarantees", "caveats", "howto-callbacks", "differences-from-go"]
+)
+def test_the_pages_say_how_many_pull_exits_there_are(page: str) -> None:
+    """In a word: who changes the number, finds them here."""
+    words = {3: "three", 4: "four", 5: "five", 6: "six"}
+    text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
+    sentences = re.split(r"(?<=[.:])\s", " ".join(text.split()))
+    about = [s for i, s in enumerate(sentences) if "PullExit" in " ".join(sentences[i - 1 : i + 1])]
+    assert any(words[EXITS] in sentence for sentence in about)
