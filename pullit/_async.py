@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, overload
 
 from pullit._arguments import check_read_ahead, check_seq, seq_name
 from pullit._errors import chain, instance_of
-from pullit._handles import Handle, StopsWhenDropped
+from pullit._handles import HasResult, StopsWhenDropped
 from pullit._on_loop import AheadAsyncPull, AsyncPull
 from pullit._pull import UNSTARTED, Order
 from pullit._types import K, Seq, Seq2, T, T_co, V
@@ -26,7 +26,7 @@ else:
         __class_getitem__ = classmethod(GenericAlias)
 
 
-class AsyncPullIterator(StopsWhenDropped, Handle, Base[T_co]):
+class AsyncPullIterator(StopsWhenDropped, HasResult, Base[T_co]):
     """An async iterator over the values of a push iterator, with an async generator's methods.
 
     It is returned by `aiterate` and `aiterate2`; it cannot be created by calling this
@@ -99,19 +99,6 @@ class AsyncPullIterator(StopsWhenDropped, Handle, Base[T_co]):
         except BaseException as e:
             chain(e, error)
             raise
-
-    @property
-    def result(self) -> Any:
-        """What the producer returned. Raises PullError before it has returned, or if it raised."""
-        return self._pull.final_result()
-
-    @property
-    def done(self) -> bool:
-        """True once the end or an exception has been reported, or the iterator closed.
-
-        Right after the last value it is still False: only the next request finds the end.
-        """
-        return self._pull.done()
 
 
 AsyncGenerator.register(AsyncPullIterator)  # type: ignore[arg-type]

@@ -49,6 +49,25 @@ class ClosedByWith(Handle):
             raise
 
 
+class HasResult(Handle):
+    """An iterator, sync or async: it has a result, and an end."""
+
+    __slots__ = ()
+
+    @property
+    def result(self) -> Any:
+        """What the producer returned. Raises PullError before it has returned, or if it raised."""
+        return self._pull.final_result()
+
+    @property
+    def done(self) -> bool:
+        """True once the end or an exception has been reported, or the iterator closed.
+
+        Right after the last value it is still False: only the next request finds the end.
+        """
+        return bool(self._pull.done())
+
+
 class StopsWhenDropped:
     """An object that stops its `_pull` when it is dropped."""
 

@@ -10,7 +10,7 @@ from greenlet import getcurrent
 
 from pullit._arguments import STRICT, check_read_ahead
 from pullit._errors import instance_of
-from pullit._handles import ClosedByWith, StopsWhenDropped
+from pullit._handles import ClosedByWith, HasResult, StopsWhenDropped
 from pullit._making import make_pull
 from pullit._on_greenlet import GreenletPull
 from pullit._pull import RUNNING, SUSPENDED, UNSTARTED, Order
@@ -27,7 +27,7 @@ else:
         __class_getitem__ = classmethod(GenericAlias)
 
 
-class PullIterator(StopsWhenDropped, ClosedByWith, Base[T_co]):
+class PullIterator(StopsWhenDropped, ClosedByWith, HasResult, Base[T_co]):
     """An iterator over the values of a push iterator, with a generator's methods.
 
     `iterate`, `iterate2`, `zip`, `zip_longest`, `merge` and the functions that `generator`
@@ -87,19 +87,6 @@ class PullIterator(StopsWhenDropped, ClosedByWith, Base[T_co]):
         never started.
         """
         return self._pull.stop("close")
-
-    @property
-    def result(self) -> Any:
-        """What the producer returned. Raises PullError before it has returned, or if it raised."""
-        return self._pull.final_result()
-
-    @property
-    def done(self) -> bool:
-        """True once the end or an exception has been reported, or the iterator closed.
-
-        Right after the last value it is still False: only the next request finds the end.
-        """
-        return bool(self._pull.done())
 
     @property
     def frame(self) -> FrameType | None:

@@ -114,10 +114,6 @@ class AsyncPull(ConsumerSide):
             f" {self.label} belongs; call it there, or start another iterator"
         )
 
-    def take_quickly(self) -> Any:
-        """Return a value that has run ahead, if that needs no waiting, or NOTHING."""
-        return NOTHING  # pragma: no cover  here no value runs ahead
-
     async def stop(self) -> Any:
         """Make seq return, and return its result; None if it had ended before.
 

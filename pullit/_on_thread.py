@@ -63,10 +63,6 @@ class ThreadPull(ConsumerSide):
             waiter.wait()
         return value
 
-    def take_quickly(self) -> Any:
-        """Return a value that has run ahead, if that needs no waiting, or NOTHING."""
-        return NOTHING  # pragma: no cover  here no value runs ahead
-
     def stop(self, call: str = "stop", join: bool = True) -> Any:
         """Make seq return, and return its result; None if it had ended before."""
         if left:

@@ -872,28 +872,30 @@ def test_26_a_cancelled_aclose_leaves_at_once_and_the_order_stands(run: Run, fai
     run(main())
 
 
-def test_26_an_error_after_a_cancelled_aclose_and_the_loops_end_goes_to_the_threads_hook(
-    new_loop: Callable[[], asyncio.AbstractEventLoop], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    stopping = threading.Event()
-    hooked: list[Any] = []
-    monkeypatch.setattr(threading, "excepthook", hooked.append)
+async def left_by_a_cancelled_aclose(stopping: threading.Event) -> AsyncPullIterator[int]:
+    """Return an iterator that was told to stop, and whose seq fails once *stopping* is set."""
 
     def seq(yield_: Callable[[int], Any]) -> None:
         yield_(1)
         assert stopping.wait(10)
         raise ValueError("cleanup")
 
-    async def main() -> AsyncPullIterator[int]:
-        it = aiterate(seq)
-        await anext(it)
-        closing = asyncio.ensure_future(it.aclose())
-        await asyncio.sleep(0.01)
-        await cancelled(closing)
-        return it
+    it = aiterate(seq)
+    await anext(it)
+    closing = asyncio.ensure_future(it.aclose())
+    await asyncio.sleep(0.01)
+    await cancelled(closing)
+    return it
 
+
+def test_26_an_error_after_a_cancelled_aclose_and_the_loops_end_goes_to_the_threads_hook(
+    new_loop: Callable[[], asyncio.AbstractEventLoop], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopping = threading.Event()
+    hooked: list[Any] = []
+    monkeypatch.setattr(threading, "excepthook", hooked.append)
     loop = new_loop()
-    it = loop.run_until_complete(main())
+    it = loop.run_until_complete(left_by_a_cancelled_aclose(stopping))
     loop.close()  # without what asyncio.run does before
     assert hooked == []
     stopping.set()
@@ -953,22 +955,8 @@ def test_26_an_error_that_the_loop_was_closed_before_saying_goes_to_the_threads_
     stopping = threading.Event()
     hooked: list[Any] = []
     monkeypatch.setattr(threading, "excepthook", hooked.append)
-
-    def seq(yield_: Callable[[int], Any]) -> None:
-        yield_(1)
-        assert stopping.wait(10)
-        raise ValueError("cleanup")
-
-    async def main() -> AsyncPullIterator[int]:
-        it = aiterate(seq)
-        await anext(it)
-        closing = asyncio.ensure_future(it.aclose())
-        await asyncio.sleep(0.01)
-        await cancelled(closing)
-        return it
-
     loop = new_loop()
-    its = [loop.run_until_complete(main())]
+    its = [loop.run_until_complete(left_by_a_cancelled_aclose(stopping))]
     thread = its[0]._pull.thread
     assert thread is not None
     stopping.set()
